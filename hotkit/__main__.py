@@ -1,0 +1,5 @@
+"""`python -m hotkit`."""
+
+from hotkit.cli import entry_point
+
+entry_point()

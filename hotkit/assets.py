@@ -1,0 +1,18 @@
+"""Finds what is shipped beside the package: playbooks/, roles/, inventories/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def asset(name: str) -> Path:
+    """The directory `playbooks`, `roles` or `inventories`: the clone's own, or the wheel's copy."""
+    clone = _PACKAGE.parent / name
+    return clone if clone.is_dir() else _PACKAGE / "_assets" / name
+
+
+def data(name: str) -> Path:
+    """A file of hotkit/data/ (profiles, JSON schemas)."""
+    return _PACKAGE / "data" / name
