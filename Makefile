@@ -1,0 +1,38 @@
+# Every target sets up what it needs (tools/setup): on a fresh Debian 12, `make demo` is enough.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+HOTKIT := .venv/bin/hotkit
+PYTEST := .venv/bin/python -m pytest
+
+.PHONY: help setup demo test check lab-test soak bench docs clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: ## Debian packages and .venv
+	@tools/setup
+
+demo: setup ## the main job in the lab: stock machine -> verified 4C16G layout -> first A/B result
+	@tools/demo
+
+test: setup ## all tests, the ones that boot QEMU machines too (what CI runs)
+	$(HOTKIT) lab image build
+	$(PYTEST)
+
+check: setup ## linters, types, unit and integration tests: no QEMU, under two minutes
+	$(PYTEST) -m "not lab" -q
+
+lab-test: setup ## only the tests that boot QEMU machines
+	$(PYTEST) -m lab
+
+soak: setup ## the long campaigns; writes docs/evidence/*.json, resumes where it was cut off
+	.venv/bin/python tools/soak.py
+
+bench: setup ## speed beside a peer, as ratios
+	.venv/bin/python tools/bench.py
+
+docs: setup ## regenerate docs/cli.md from --help
+	.venv/bin/python tools/cli_docs.py --write
+
+clean: ## remove the environment and caches in the clone (the lab's cache stays)
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,46 @@
+"""Documentation that cannot go stale: --help is the source of docs/cli.md, links lead somewhere."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("cli_docs", ROOT / "tools" / "cli_docs.py")
+assert spec and spec.loader
+cli_docs = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(cli_docs)
+
+COMMANDS = dict(cli_docs.walk(cli_docs.cli, click.Context(cli_docs.cli, info_name="hotkit")))
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(ROOT.glob("roles/*/README.md")),
+]
+
+
+def test_cli_reference_is_current():
+    assert (ROOT / "docs/cli.md").read_text() == cli_docs.render(), "run `make docs`"
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_teaches(path):
+    """A help text says what the command does, not only its options."""
+    body = COMMANDS[path].split("\n", 2)[2].strip()
+    assert len(body.split("Options:")[0].split()) >= 6, f"{path} --help explains nothing"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_documented_commands_exist():
+    """Every `hotkit word` in the README is a command."""
+    known = {path.split()[1] for path in COMMANDS if " " in path}
+    for word in re.findall(r"(?:^|[`\s])hotkit ([a-z]+)", (ROOT / "README.md").read_text()):
+        assert word in known or word in {"is", "does", "needs"}, f"README names `hotkit {word}`"
