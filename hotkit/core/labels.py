@@ -1,0 +1,41 @@
+"""What kind of machine a figure comes from; every figure carries this label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Platform(StrEnum):
+    """How the machine's instructions run.
+
+    `emulated` is a machine whose CPU is software (QEMU's TCG), at whatever depth: its figures show
+    that something works, never what it costs on hardware. `virtual` runs on a real CPU below a
+    hypervisor; `metal` has no hypervisor that it can see.
+    """
+
+    METAL = "metal"
+    VIRTUAL = "virtual"
+    EMULATED = "emulated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """`platform` and `nested`, and the sentence by which the agent found out."""
+
+    platform: Platform
+    nested: bool = False
+    evidence: str = ""
+
+    @property
+    def costs_hold_for_hardware(self) -> bool:
+        """Whether a cost measured here says anything about hardware."""
+        return self.platform is not Platform.EMULATED
+
+    def __str__(self) -> str:
+        return f"{self.platform}, nested" if self.nested else str(self.platform)
+
+
+def label_of(platform: str, *, nested: bool = False, evidence: str = "") -> Label:
+    """The label for the words that an agent sent. Raises ValueError for a word it does not know."""
+    return Label(platform=Platform(platform), nested=nested, evidence=evidence)

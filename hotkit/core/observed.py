@@ -1,0 +1,59 @@
+"""What one running machine shows of its memory layout, in the core's types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hotkit.core.labels import Label
+from hotkit.core.ranges import RangeSet
+from hotkit.core.topology import Topology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """One online NUMA node; sizes in bytes, None where the source does not say.
+
+    `memtotal_bytes` is MemTotal of /sys/devices/system/node/node<N>/meminfo (what the kernel
+    manages); `numactl_bytes` the size that `numactl -H` prints (whole MiB, rounded down).
+    """
+
+    node: int
+    memtotal_bytes: int | None = None
+    numactl_bytes: int | None = None
+    cpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """The facts of one host that a layout is compared with.
+
+    `system_ram` holds the top-level "System RAM" lines of /proc/iomem; None when the kernel hid
+    the addresses (a reader who is not root sees zeros). `hotplugged_ram` holds RAM that a driver
+    added below a device ("System RAM (kmem)"), `pmem` the "Persistent Memory" lines.
+    `numactl_nodes` are the nodes that `numactl -H` lists, None without numactl. `cpu_nodes` maps
+    each CPU that the kernel knows to its node. `entry_text` is what custom.cfg on the host says
+    today, `state` the name of the state in state.json ("armed", "trial", ...), None without one.
+    """
+
+    host: str
+    boot_id: str = ""
+    cmdline: str
+    kernel_release: str
+    label: Label
+    topology: Topology | None
+    system_ram: RangeSet | None
+    hotplugged_ram: RangeSet = field(default_factory=RangeSet)
+    pmem: RangeSet = field(default_factory=RangeSet)
+    nodes: tuple[NodeState, ...] = ()
+    numactl_nodes: tuple[int, ...] | None = None
+    cpus_online: tuple[int, ...] = ()
+    cpu_nodes: tuple[tuple[int, int], ...] = ()
+    entry_text: str | None = None
+    state: str | None = None
+
+    def node(self, number: int) -> NodeState | None:
+        """The state of node `number`; None when the kernel has no such node online."""
+        return next((item for item in self.nodes if item.node == number), None)
+
+    def node_of_cpu(self, cpu: int) -> int | None:
+        return dict(self.cpu_nodes).get(cpu)
