@@ -48,11 +48,18 @@ class Topology:
     notes: tuple[str, ...] = field(default=())
 
     def span(self, node: int) -> RangeSet:
-        """Volatile ranges that SRAT gives to `node`, RAM or not (hot-plug ones left out)."""
+        """Volatile ranges that SRAT gives to `node`, RAM or not.
+
+        A hot-plug range counts when the firmware has RAM in it at boot (some mark every DIMM so);
+        an empty one is room for later.
+        """
+        ram = self.ram
         return RangeSet.of(
             item.range
             for item in self.affinity
-            if item.node == node and not item.nonvolatile and not item.hotplug
+            if item.node == node
+            and not item.nonvolatile
+            and (not item.hotplug or ram.intersect(RangeSet((item.range,))))
         )
 
     def pmem(self, node: int) -> RangeSet:
