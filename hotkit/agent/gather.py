@@ -1,0 +1,281 @@
+"""Prints what hotkit must know about this machine, as one JSON object (docs/architecture.md).
+
+Runs as `python3 - < gather.py` with Python 3.9 or newer, as root for full facts; reads only, needs
+no other file, changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+_MEMORY_LINES = re.compile(
+    r"e820|SRAT|BIOS-provided|user-defined physical|Malformed|Early memory node ranges"
+    r"|node +\d+: \[mem|Faking a node|NUMA:|No NUMA|memmap|Memory:|Kernel command line"
+)
+_EFI_SECURE_BOOT = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+
+def text(path: str) -> str | None:
+    """The file's text, None when it is not there or not for us."""
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return None
+
+
+def line(path: str) -> str:
+    return (text(path) or "").strip()
+
+
+def coded(path: str) -> str | None:
+    """The file's bytes in base64, None when it is not there or not for us."""
+    try:
+        return base64.b64encode(Path(path).read_bytes()).decode("ascii")
+    except OSError:
+        return None
+
+
+def which(tool: str) -> str | None:
+    return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def output(*argv: str) -> str | None:
+    """What a command prints, None when it is not there or fails."""
+    tool = which(argv[0])
+    if tool is None:
+        return None
+    env = dict(os.environ, LC_ALL="C")
+    try:
+        done = subprocess.run(
+            (tool,) + argv[1:], stdin=subprocess.DEVNULL, capture_output=True, env=env, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+
+def firmware_memmap() -> list[dict[str, Any]]:
+    found = []
+    root = Path("/sys/firmware/memmap")
+    for entry in root.iterdir() if root.is_dir() else ():
+        start, end, kind = (line(str(entry / name)) for name in ("start", "end", "type"))
+        if start and end:
+            found.append({"start": int(start, 16), "end_inclusive": int(end, 16), "type": kind})
+    return sorted(found, key=lambda item: item["start"])
+
+
+def nodes() -> dict[str, dict[str, str]]:
+    found = {}
+    for path in sorted(Path("/sys/devices/system/node").glob("node[0-9]*")):
+        found[path.name[4:]] = {
+            "meminfo": text(str(path / "meminfo")) or "",
+            "cpulist": line(str(path / "cpulist")),
+            "distance": line(str(path / "distance")),
+        }
+    return found
+
+
+def cpus() -> dict[str, Any]:
+    root = Path("/sys/devices/system/cpu")
+    where = {}
+    for path in root.glob("cpu[0-9]*"):
+        for link in path.glob("node[0-9]*"):
+            where[path.name[3:]] = int(link.name[4:])
+    found: dict[str, Any] = {k: line(str(root / k)) for k in ("online", "present", "possible")}
+    found["node"] = dict(sorted(where.items(), key=lambda item: int(item[0])))
+    boot = re.search(r"^initial apicid\s*:\s*(\d+)", text("/proc/cpuinfo") or "", re.M)
+    # /proc/cpuinfo begins with CPU 0, which is the one that booted.
+    found["boot_apic_id"] = int(boot.group(1)) if boot else None
+    return found
+
+
+def dmesg_memory() -> list[str]:
+    log = output("dmesg") or text("/var/log/dmesg") or ""
+    return [item for item in log.splitlines() if _MEMORY_LINES.search(item)][:400]
+
+
+def os_release() -> dict[str, str]:
+    found = {}
+    for item in (text("/etc/os-release") or "").splitlines():
+        key, equals, value = item.partition("=")
+        if equals:
+            found[key] = value.strip().strip("\"'")
+    return found
+
+
+def secure_boot() -> bool | None:
+    """Whether Secure Boot is on; None on a machine that cannot say (no EFI, no rights)."""
+    try:
+        return Path("/sys/firmware/efi/efivars", _EFI_SECURE_BOOT).read_bytes()[-1] == 1
+    except (OSError, IndexError):
+        return None
+
+
+def machine_kind() -> dict[str, str]:
+    """metal, virtual or emulated, and what says so."""
+    cpuinfo = text("/proc/cpuinfo") or ""
+    vendor = line("/sys/class/dmi/id/sys_vendor")
+    product = line("/sys/class/dmi/id/product_name")
+    model = re.search(r"^model name\s*:\s*(.*)$", cpuinfo, re.M)
+    brand = model.group(1).strip() if model else ""
+    guest = re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.M)
+    name = hypervisor_name()
+    if name.startswith("TCG"):
+        return {"platform": "emulated", "platform_evidence": "CPUID hypervisor leaf says " + name}
+    if "TCG" in brand:
+        return {"platform": "emulated", "platform_evidence": "CPU model is " + brand}
+    if guest:
+        kvm = "kvm-clock" in line(
+            "/sys/devices/system/clocksource/clocksource0/available_clocksource"
+        )
+        if vendor == "QEMU" and not kvm and not name:
+            return {
+                "platform": "emulated",
+                "platform_evidence": f"QEMU ({product}) without a KVM clock",
+            }
+        why = f"the CPU flag hypervisor is set ({name or vendor or 'no vendor named'})"
+        return {"platform": "virtual", "platform_evidence": why}
+    if vendor == "QEMU":
+        return {"platform": "emulated", "platform_evidence": "the DMI vendor is QEMU"}
+    return {
+        "platform": "metal",
+        "platform_evidence": f"no hypervisor flag; DMI says {vendor or '-'} {product or '-'}",
+    }
+
+
+def hypervisor_name() -> str:
+    """The hypervisor's signature (CPUID 0x40000000) as /dev/cpu/0/cpuid gives it, or nothing."""
+    try:
+        with Path("/dev/cpu/0/cpuid").open("rb", buffering=0) as device:
+            device.seek(0x40000000)
+            return device.read(16)[4:].decode("ascii", "replace").strip("\0 ")
+    except OSError:
+        found = re.search(r"Hypervisor detected: (.*)", output("dmesg") or "")
+        return found.group(1).strip() if found else ""
+
+
+def grubenv_problem(path: Path) -> str | None:
+    """Why GRUB could not clear next_entry in its environment block, None when it could."""
+    if not path.exists():
+        return f"{path} does not exist"
+    if path.is_symlink():
+        return f"{path} is a symbolic link to {path.readlink()}"
+    size = path.stat().st_size
+    if size != 1024:
+        return f"{path} has {size} bytes, GRUB wants 1024"
+    found = mount_of(path)
+    if found:
+        device, kind = found
+        if kind in ("btrfs", "zfs"):
+            return f"GRUB cannot write to {kind}"
+        if re.match(r"/dev/(md|mapper/|dm-)", device):
+            return f"GRUB cannot write to {device} (RAID or device mapper)"
+    return None
+
+
+def mount_of(path: Path) -> list[str] | None:
+    """Device and type of the filesystem that holds `path`."""
+    best = None
+    for item in (text("/proc/self/mounts") or "").splitlines():
+        fields = item.split()
+        where = fields[1].replace("\\040", " ")
+        inside = where == "/" or str(path).startswith(where + "/")
+        if inside and (best is None or len(where) >= len(best[0])):
+            best = [where, fields[0], fields[2]]
+    return best[1:] if best else None
+
+
+def boot() -> dict[str, Any]:
+    release = os_release()
+    family = {release.get("ID", "")} | set(release.get("ID_LIKE", "").split())
+    grub_dir = next((d for d in ("/boot/grub", "/boot/grub2") if Path(d).is_dir()), None)
+    loader = "unknown"
+    if grub_dir and Path(grub_dir, "grub.cfg").exists():
+        if family & {"rhel", "fedora", "centos"}:
+            loader = "grub2-rhel"
+        elif any(name == "suse" or name.startswith(("opensuse", "sles")) for name in family):
+            loader = "grub2-suse"
+        elif family & {"debian", "ubuntu"}:
+            loader = "grub2-debian"
+    elif any(Path(d, "loader/loader.conf").exists() for d in ("/boot", "/efi", "/boot/efi")):
+        loader = "systemd-boot"
+    here = grub_dir or "/nonexistent"
+    return {
+        "grub_dir": grub_dir,
+        "grub_cfg": text(here + "/grub.cfg"),
+        "custom_cfg": text(here + "/custom.cfg"),
+        "grubenv": coded(here + "/grubenv"),
+        "grubenv_problem": grubenv_problem(Path(here, "grubenv")) if grub_dir else "no GRUB here",
+        "default_grub": text("/etc/default/grub"),
+        "free_bytes": free_bytes("/boot"),
+        "kernels": sorted(str(path) for path in Path("/boot").glob("vmlinuz-*")),
+        "loader": loader,
+        "tools": {
+            name: which(name) or which(name.replace("grub-", "grub2-"))
+            for name in ("grub-reboot", "grub-editenv", "grub-mkconfig", "grub-script-check")
+        },
+    }
+
+
+def free_bytes(path: str) -> int:
+    try:
+        usage = os.statvfs(path)
+    except OSError:
+        return 0
+    return usage.f_bavail * usage.f_frsize
+
+
+def state() -> Any:
+    found = text("/var/lib/hotkit/state.json")
+    if found is None:
+        return None
+    try:
+        return json.loads(found)
+    except ValueError:
+        return {"unreadable": found[:2000]}
+
+
+def gather() -> dict[str, Any]:
+    """All facts; what cannot be read is null or empty, never a guess."""
+    tables = "/sys/firmware/acpi/tables/"
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "hostname": platform.node(),
+        "arch": platform.machine(),
+        "kernel_release": platform.release(),
+        "boot_id": line("/proc/sys/kernel/random/boot_id"),
+        "cmdline": line("/proc/cmdline"),
+        "uid": os.geteuid(),
+        "python": platform.python_version(),
+        "firmware_memmap": firmware_memmap(),
+        "acpi": {name: coded(tables + name) for name in ("SRAT", "APIC", "SLIT")},
+        "iomem": text("/proc/iomem") or "",
+        "meminfo": text("/proc/meminfo") or "",
+        "numactl": output("numactl", "-H"),
+        "nodes": nodes(),
+        "cpus": cpus(),
+        "dmesg_memory": dmesg_memory(),
+        "os_release": os_release(),
+        "efi": Path("/sys/firmware/efi").is_dir(),
+        "secure_boot": secure_boot(),
+        "boot": boot(),
+        "state": state(),
+        "commands_missing": [name for name in ("numactl", "dmesg") if which(name) is None],
+    }
+    facts.update(machine_kind())
+    return facts
+
+
+if __name__ == "__main__":
+    json.dump(gather(), sys.stdout, sort_keys=True)
+    sys.stdout.write("\n")
