@@ -122,31 +122,34 @@ def check_cpus(layout: Layout, observed: Observed) -> Check:
 
 
 def check_cpu_nodes(layout: Layout, observed: Observed) -> Check:
-    """Every online CPU sits on a node that the layout calls fast."""
-    fast = sorted(plan.node for plan in layout.nodes if plan.role == "fast")
-    placed: dict[int | None, list[int]] = {}
+    """Every online CPU sits on a node where the layout has CPUs (the fast one, as a rule)."""
+    name = "cpu-nodes"
+    by_node: dict[int | None, list[int]] = {}
     for cpu in observed.cpus_online:
-        placed.setdefault(observed.node_of_cpu(cpu), []).append(cpu)
+        by_node.setdefault(observed.node_of_cpu(cpu), []).append(cpu)
     found = "; ".join(
-        f"node {'?' if node is None else node}: CPU {cpu_list(cpus)}"
-        for node, cpus in sorted(placed.items(), key=lambda item: (item[0] is None, item[0] or 0))
+        f"node {'?' if node is None else node}: {cpu_list(cpus)}"
+        for node, cpus in sorted(by_node.items(), key=lambda item: (item[0] is None, item[0] or 0))
     )
-    expected = "on node " + " or ".join(map(str, fast)) if fast else "on any node"
-    strangers = [node for node in placed if node is not None and fast and node not in fast]
     if not layout.cpus:
-        return judged("cpu-nodes", "any", found, True, "The profile asks for no place of CPUs.")
-    if None in placed:
-        return unknown(
-            "cpu-nodes", expected, found, "The kernel does not say on which node each CPU is."
-        )
-    if not strangers:
-        return judged("cpu-nodes", expected, found, True, "Every online CPU is on the fast node.")
-    astray = cpu_list(cpu for node in strangers for cpu in placed[node])
-    return judged(
-        "cpu-nodes", expected, found, False,
-        f"CPU {astray} is not on the fast node: maxcpus= and nr_cpus= take CPUs in the firmware's "
-        "order.",
-    )  # fmt: skip
+        return judged(name, "any", found, True, "The profile asks for no place of CPUs.")
+    wanted = wanted_cpu_nodes(layout, observed)
+    expected = "node " + ", ".join(map(str, sorted(wanted)))
+    if None in by_node:
+        return unknown(name, expected, found, "The kernel does not say where each CPU is.")
+    astray = cpu_list(cpu for node, cpus in by_node.items() if node not in wanted for cpu in cpus)
+    if astray == "none":
+        return judged(name, expected, found, True, "Every online CPU is on the wanted node.")
+    sentence = f"CPU {astray} is on another node than the plan's CPUs."
+    return judged(name, expected, found, False, sentence)
+
+
+def wanted_cpu_nodes(layout: Layout, observed: Observed) -> set[int]:
+    """The nodes of the layout's CPUs by the firmware's tables; the fast nodes if those are mute."""
+    topology = observed.topology
+    if topology is not None and topology.cpus:
+        return {cpu.node for cpu in topology.cpus if cpu.number in layout.cpus}
+    return {plan.node for plan in layout.nodes if plan.role == "fast"}
 
 
 def cpu_list(cpus: Iterable[int]) -> str:
