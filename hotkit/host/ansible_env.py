@@ -1,0 +1,25 @@
+"""The environment of every Ansible program that we start: our configuration and our roles."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hotkit import assets
+
+
+def ansible_env() -> dict[str, str]:
+    """Variables to add to `clean_env()`. The user's own ansible.cfg is not read, on purpose.
+
+    A `host_key_checking = False` or an odd `ssh_args` there would change what a run means.
+    """
+    return {
+        "ANSIBLE_CONFIG": str(assets.asset("playbooks") / "ansible.cfg"),
+        "ANSIBLE_ROLES_PATH": str(assets.asset("roles")),
+        "ANSIBLE_LIBRARY": str(assets.asset("roles") / "grub_entry" / "library"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_NOCOLOR": "1",
+        # ansible-playbook is found through runner by name: the one beside our own Python counts.
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "PYTHONWARNINGS": "ignore",
+    }

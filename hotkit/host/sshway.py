@@ -1,0 +1,112 @@
+"""From an inventory's variables to the words of an ssh command: one way to a host for everybody.
+
+Ansible is handed the inventory itself; our own code and testinfra take what is here, so that all
+three go the same way (same key, same pinned host key, same jump host).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+
+from hotkit.errors import HotkitError
+
+_CONNECTIONS = ("ssh", "ansible.builtin.ssh", "smart")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshWay:
+    """How to reach one host: `ssh *args host`; `become` when root is reached through sudo."""
+
+    host: str
+    port: int | None = None
+    user: str | None = None
+    key: Path | None = None
+    args: tuple[str, ...] = ()
+    become: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Arguments for ssh, the destination last."""
+        words = [*self.args]
+        if self.port:
+            words += ["-p", str(self.port)]
+        if self.user:
+            words += ["-l", self.user]
+        if self.key:
+            words += ["-i", str(self.key)]
+        return (*words, self.host)
+
+
+def way_to(name: str, variables: Mapping[str, Any], inventory: Path) -> SshWay:
+    """Read `ansible_host`, `_port`, `_user`, `_ssh_common_args` ... of one host.
+
+    `inventory` is the path that `inventory_dir` and `inventory_file` are made of. Raises
+    HotkitError for a connection that is not ssh, or a template that only Ansible can render.
+    """
+    known = {
+        "inventory_hostname": name,
+        "inventory_dir": str(inventory if inventory.is_dir() else inventory.parent),
+        "inventory_file": str(inventory),
+        **variables,
+    }
+
+    def get(*keys: str) -> str | None:
+        for key in keys:
+            if variables.get(key) is not None:
+                return _render(name, key, variables[key], known)
+        return None
+
+    connection = get("ansible_connection") or "ssh"
+    if connection not in _CONNECTIONS:
+        raise HotkitError(
+            f"host {name}: ansible_connection {connection!r}: only ssh is known here"
+        )
+    port = get("ansible_port", "ansible_ssh_port")
+    if port is not None and not port.isdigit():
+        raise HotkitError(f"host {name}: ansible_port {port!r} is not a port number")
+    key = get("ansible_ssh_private_key_file", "ansible_private_key_file")
+    args = [
+        *shlex.split(get("ansible_ssh_common_args") or ""),
+        *shlex.split(get("ansible_ssh_extra_args") or ""),
+    ]
+    return SshWay(
+        host=get("ansible_host", "ansible_ssh_host") or name,
+        port=int(port) if port else None,
+        user=get("ansible_user", "ansible_ssh_user"),
+        key=Path(key).expanduser() if key else None,
+        args=tuple(args),
+        become=str(variables.get("ansible_become", False)).lower() in ("true", "yes", "1"),
+    )
+
+
+def _render(host: str, key: str, value: Any, known: Mapping[str, Any]) -> str:
+    text = str(value)
+    if "{{" not in text and "{%" not in text:
+        return text
+    environment = SandboxedEnvironment(undefined=StrictUndefined)
+    environment.globals["lookup"] = _lookup
+    try:
+        for _ in range(4):  # a variable may name a variable
+            text = environment.from_string(text).render(known)
+            if "{{" not in text:
+                return text
+    except (TemplateError, ValueError) as error:
+        raise HotkitError(
+            f"host {host}: {key} holds a template that hotkit cannot render: {error}",
+            hint="plain values, other variables of the host and lookup('env', NAME) are understood",
+        ) from error
+    raise HotkitError(f"host {host}: {key} is a template that never ends")
+
+
+def _lookup(plugin: str, name: str, default: str = "") -> str:
+    if plugin not in ("env", "ansible.builtin.env"):
+        raise ValueError(f"lookup({plugin!r}) is Ansible's")
+    return os.environ.get(name, default)
