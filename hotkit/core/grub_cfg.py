@@ -1,0 +1,169 @@
+"""Menu entries of a grub.cfg: list them, find the one that boots by default, read its parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hotkit.core.grub_eval import Run
+from hotkit.core.grub_lexer import parse, walk
+from hotkit.errors import HotkitError
+
+OUR_PREFIX = "hotkit-"
+
+# Options of menuentry that take a value (grub-core/commands/menuentry.c of 2.06).
+_WITH_VALUE = ("--class", "--users", "--hotkey", "--source", "--id")
+
+# What GRUB 2.06 itself sets before it reads grub.cfg, as far as a grub.cfg asks for it
+# (grub-core/normal/main.c: features[]; kern/main.c; commands/menuentry.c).
+BUILTIN_VARIABLES: Mapping[str, str] = {
+    "feature_chainloader_bpb": "y",
+    "feature_ntldr": "y",
+    "feature_platform_search_hint": "y",
+    "feature_default_font_path": "y",
+    "feature_all_video_module": "y",
+    "feature_menuentry_id": "y",
+    "feature_menuentry_options": "y",
+    "feature_200_final": "y",
+    "feature_nativedisk_cmd": "y",
+    "feature_timeout_style": "y",
+    "prefix": "/boot/grub",
+    "grub_platform": "pc",
+    "grub_cpu": "i386",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MenuEntry:
+    """One menuentry. `path` names it as `default` and `next_entry` do (`menu>entry`).
+
+    `params` are what `$1 $2 ...` are inside (the title first); `body` is the text between its
+    braces; `places` its index in each menu on the way.
+    """
+
+    path: str
+    title: str
+    params: tuple[str, ...]
+    body: str
+    places: tuple[int, ...]
+    names: tuple[tuple[str, str], ...]  # (id, title) of each menu on the way, its own last
+    unrestricted: bool
+
+    @property
+    def id(self) -> str:
+        return self.names[-1][0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Menu:
+    """A grub.cfg as a menu: entries (submenus flattened), and which one boots by default."""
+
+    entries: tuple[MenuEntry, ...]
+    default: str  # the variable's value after the file has run
+    variables: Mapping[str, str]
+    sources_custom_cfg: bool
+
+    def find(self, reference: str) -> MenuEntry | None:
+        """The entry that `reference` boots, as menu.c reads it: per menu a number, id or title.
+
+        A component that begins with a digit is a number (strtoul), whatever follows; a submenu
+        without a further component boots its first entry.
+        """
+        wanted = [part.replace("\0", ">") for part in reference.replace(">>", "\0").split(">")]
+        for entry in self.entries:
+            for depth, (place, names) in enumerate(zip(entry.places, entry.names, strict=True)):
+                name = wanted[depth] if depth < len(wanted) else "0"
+                if digits := re.match(r"[0-9]+", name):
+                    if int(digits[0]) != place:
+                        break
+                elif name not in names:
+                    break
+            else:
+                return entry
+        return None
+
+
+def read_menu(text: str, grubenv: Mapping[str, str] | None = None) -> Menu:
+    """Run a grub.cfg or custom.cfg as far as its menu goes.
+
+    `grubenv` holds the environment block's variables; a pending next_entry is left out, since it
+    is not what boots by default. HotkitError where GRUB would not parse the file.
+    """
+    text = text.replace("\r", "")  # as grub_file_getline does
+    nodes = parse(text)
+    run = Run(dict(BUILTIN_VARIABLES) | {"menuentry_id_option": "--id"})
+    run.loads = {key: value for key, value in (grubenv or {}).items() if key != "next_entry"}
+    run.nodes(nodes)
+    custom = (item.words[-1].raw for item in walk(nodes) if item.name in ("source", "."))
+    return Menu(
+        entries=tuple(_entries(text, run, (), ())),
+        default=run.variables.get("default", "0"),
+        variables=dict(run.variables),
+        sources_custom_cfg=any(word.endswith("/custom.cfg") for word in custom),
+    )
+
+
+def _entries(
+    text: str, run: Run, places: tuple[int, ...], names: tuple[tuple[str, str], ...]
+) -> Iterator[MenuEntry]:
+    place = 0
+    for arguments, command in run.menu:
+        identity, params, flags = _menu_options(arguments[1:])
+        if not params or command.block is None:
+            continue
+        here = (*places, place)
+        named = (*names, (params[0] if identity is None else identity, params[0]))
+        place += 1
+        if arguments[0] == "submenu":
+            inner = Run(dict(run.variables), params, dict(run.functions))
+            inner.nodes(command.block.body)
+            yield from _entries(text, inner, here, named)
+            continue
+        yield MenuEntry(
+            path=">".join(item.replace(">", ">>") for item, _ in named),
+            title=params[0],
+            params=params,
+            body=text[command.block.start : command.block.end],
+            places=here,
+            names=named,
+            unrestricted="--unrestricted" in flags,
+        )
+
+
+def _menu_options(arguments: list[str]) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """The id (if any), the title with further parameters, and the options without a value."""
+    identity: str | None = None
+    params: list[str] = []
+    flags: list[str] = []
+    pending = iter(arguments)
+    for item in pending:
+        if item == "--":
+            params += pending
+        elif item in _WITH_VALUE:
+            value = next(pending, "")
+            identity = value if item == "--id" else identity
+        elif item.startswith("--id="):
+            identity = item.removeprefix("--id=")
+        elif item.startswith("--"):
+            flags.append(item)
+        else:
+            params.append(item)
+    return identity, tuple(params), tuple(flags)
+
+
+def stock_entry(menu: Menu) -> MenuEntry:
+    """The entry that boots by default, never one of ours.
+
+    As in GRUB, a default that names nothing means the first entry. HotkitError when the file
+    has no menuentry at all (the grub.cfg of a system with BLS entries).
+    """
+    stock = [item for item in menu.entries if not item.id.startswith(OUR_PREFIX)]
+    if not stock:
+        raise HotkitError(
+            "grub.cfg holds no menuentry that ours could be derived from",
+            hint="systems with Boot Loader Specification entries (RHEL 8 and later, Fedora) keep "
+            "them in /boot/loader/entries; hotkit does not read those yet",
+        )
+    found = menu.find(menu.default)
+    return found if found in stock else stock[0]

@@ -1,0 +1,316 @@
+"""What GRUB 2.06 makes of words: expansion, and the command line that `linux` hands the kernel.
+
+Follows grub-core/script/execute.c and argv.c (expansion, splitting), grub-core/lib/cmdline.c and
+grub-core/loader/i386/linux.c (the kernel's command line). Wildcards are left out: they need a file
+that matches, and the `regexp` module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hotkit.core.grub_lexer import Command, Function, If, Loop, Node, parse, walk
+from hotkit.core.grub_words import Word
+from hotkit.errors import HotkitError
+
+LINUX_COMMANDS = ("linux", "linux16", "linuxefi")
+INITRD_COMMANDS = ("initrd", "initrd16", "initrdefi")
+
+
+@dataclass(frozen=True, slots=True)
+class GrubEnv:
+    """GRUB's variables, and `$1 $2 ...` of the scope (in a menuentry `$1` is its title).
+
+    `params` is None outside any scope. A variable that is not there is empty, as in GRUB.
+    """
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    params: tuple[str, ...] | None = None
+
+    def values(self, name: str, *, split: bool) -> list[str]:
+        """The words a reference stands for; `split` for one outside quotes."""
+        if name in ("*", "@"):
+            params = self.params or ()
+            if not split:
+                joined = " ".join(params)
+                return list(params) if name == "@" else ([joined] if params else [])
+            return [piece for value in params for piece in _split(value)]
+        if name == "#":
+            return [str(len(self.params))] if self.params is not None else []
+        if name[0].isdigit():
+            number = int(name)
+            params = self.params or ()
+            if not 0 < number <= len(params):
+                return []
+            value = params[number - 1]
+            return _split(value) if split else [value]
+        value = self.variables.get(name, "")
+        if not value:
+            return []
+        return _split(value) if split else [value]
+
+
+def _split(value: str) -> list[str]:
+    """Split at white space as argv.c does: leading white space leaves an empty first word."""
+    pieces = re.split(r"[ \t\r\n]+", value)
+    if len(pieces) > 1 and pieces[-1] == "":
+        pieces.pop()
+    return pieces if value else []
+
+
+def expand(words: Iterable[Word], env: GrubEnv) -> list[str]:
+    """The arguments that a command gets. A word that expands to nothing, unquoted, vanishes."""
+    arguments: list[str] = []
+    for word in words:
+        current: str | None = None
+        for segment in word.segments:
+            if segment.kind == "gettext":
+                raise HotkitError(f"the translated string {word.raw} cannot be predicted")
+            if segment.kind in ("text", "quoted"):
+                current = (current or "") + segment.text
+                continue
+            values = env.values(segment.text, split=segment.kind == "var")
+            for index, value in enumerate(values):
+                if index and current is not None:
+                    arguments.append(current)
+                    current = None
+                current = (current or "") + value
+        if current is not None:
+            arguments.append(current)
+    return arguments
+
+
+_HEX_ESCAPE = re.compile(r"\\x[0-9a-fA-F]{2}")
+
+
+def loader_cmdline(arguments: Iterable[str]) -> str:
+    r"""Join arguments as lib/cmdline.c does: `\ ' "` get a backslash (`\xHH` is left alone), an
+    argument with a space is put in double quotes."""
+    return " ".join(_loader_argument(item) for item in arguments)
+
+
+def _loader_argument(argument: str) -> str:
+    out, at = "", 0
+    while at < len(argument):
+        if found := _HEX_ESCAPE.match(argument, at):
+            out += found[0]
+            at = found.end()
+            continue
+        if argument[at] in "\\'\"":
+            out += "\\"
+        out += argument[at]
+        at += 1
+    return f'"{out}"' if " " in argument else out
+
+
+# ---- running a script far enough to know what it boots ---------------------------------------
+
+
+@dataclass(slots=True)
+class Run:
+    """A script as it is run: variables, functions, and what the last linux and initrd got."""
+
+    variables: dict[str, str]
+    params: tuple[str, ...] | None = None
+    functions: dict[str, Function] = field(default_factory=dict)
+    linux: list[str] | None = None
+    initrd: list[str] = field(default_factory=list)
+    loads: Mapping[str, str] = field(default_factory=dict)  # what load_env brings
+    menu: list[tuple[list[str], Command]] = field(default_factory=list)  # menuentries, submenus
+    status: int | None = 0  # of the last command; None: it depends on the machine
+    depth: int = 0
+
+    @property
+    def env(self) -> GrubEnv:
+        return GrubEnv(self.variables, self.params)
+
+    @property
+    def cmdline(self) -> str | None:
+        """/proc/cmdline of what would be booted: GRUB puts BOOT_IMAGE= before the path."""
+        return None if self.linux is None else "BOOT_IMAGE=" + loader_cmdline(self.linux)
+
+    def nodes(self, nodes: tuple[Node, ...]) -> None:
+        for node in nodes:
+            if isinstance(node, Command):
+                self.command(node)
+            elif isinstance(node, If):
+                self.branch(node)
+            elif isinstance(node, Function):
+                self.functions[node.name] = node
+            else:
+                self.loop(node)
+            if self.status is not None:
+                self.variables["?"] = str(self.status)
+
+    def command(self, command: Command) -> None:
+        arguments = expand(command.words, self.env)
+        if not arguments:
+            return
+        name, rest = arguments[0], arguments[1:]
+        invert = name == "!"
+        if invert and rest:
+            name, rest = rest[0], rest[1:]
+        if command.block and name in ("menuentry", "submenu"):
+            self.menu.append((arguments, command))
+        self.status = self.builtin(name, rest)
+        if invert and self.status is not None:
+            self.status = int(self.status == 0)
+
+    def builtin(self, name: str, arguments: list[str]) -> int | None:
+        if name in self.functions:
+            return self.call(self.functions[name], arguments)
+        if name in ("[", "test"):
+            return self.test(arguments[:-1] if name == "[" else arguments)
+        if name == "set":
+            for item in arguments[:1]:
+                variable, equals, value = item.partition("=")
+                if equals:
+                    self.variables[variable] = value
+            return 0
+        if name == "unset":
+            for variable in arguments:
+                self.variables.pop(variable, None)
+            return 0
+        if name == "load_env":
+            self.variables.update(self.loads)
+            return 0
+        if name in LINUX_COMMANDS:
+            self.linux = arguments
+            return 0
+        if name in INITRD_COMMANDS:
+            self.initrd = arguments
+            return 0
+        if name in ("true", "false"):
+            return int(name == "false")
+        variable, equals, value = name.partition("=")
+        if equals and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            self.variables[variable] = value
+            return 0
+        return 0 if name in _HARMLESS else None
+
+    def call(self, function: Function, arguments: list[str]) -> int | None:
+        if self.depth > 20:
+            raise HotkitError(f"the GRUB function {function.name} calls itself without end")
+        outer, self.params = self.params, tuple(arguments)
+        self.depth += 1
+        self.nodes(function.body)
+        self.depth -= 1
+        self.params = outer
+        return self.status
+
+    def branch(self, node: If) -> None:
+        for condition, body in node.branches:
+            self.nodes(condition)
+            if self.status is None:
+                self.undecided((*body, *node.otherwise))
+                continue
+            if self.status == 0:
+                self.nodes(body)
+                return
+        self.status = 0
+        self.nodes(node.otherwise)
+
+    def undecided(self, nodes: tuple[Node, ...]) -> None:
+        """A branch that only the machine can choose: taken as not chosen, if no boot is in it."""
+        for command in walk(nodes, blocks=False):
+            if command.name in LINUX_COMMANDS:
+                raise HotkitError(
+                    "the menu entry chooses its linux line by a condition that depends on the "
+                    "machine, so the command line cannot be predicted"
+                )
+
+    def loop(self, node: Loop) -> None:
+        if node.kind != "for":
+            self.undecided(node.body)
+            self.status = None
+            return
+        for value in expand(node.words, self.env):
+            self.variables[node.variable or ""] = value
+            self.nodes(node.body)
+
+    def test(self, arguments: list[str]) -> int | None:
+        """The string tests of commands/test.c. Of files only the grubenv is taken to be there."""
+        outcome = True
+        for part in _part(arguments, "-a"):
+            known = self.test_one(part)
+            if known is None:
+                return None
+            outcome = outcome and known
+        return int(not outcome)
+
+    def test_one(self, part: list[str]) -> bool | None:
+        if part[:1] == ["!"]:
+            inner = self.test_one(part[1:])
+            return None if inner is None else not inner
+        match part:
+            case [left, "=" | "==", right]:
+                return left == right
+            case [left, "!=", right]:
+                return left != right
+            case ["-z", value]:
+                return value == ""
+            case ["-n", value]:
+                return value != ""
+            case ["-e" | "-f" | "-s", path]:
+                return True if path.endswith("/grubenv") else None
+            case [value]:
+                return value != ""
+            case []:
+                return False
+        return None
+
+
+# Commands that succeed and change nothing that decides a command line.
+_HARMLESS = frozenset(
+    [
+        "echo",
+        "insmod",
+        "search",
+        "export",
+        "load_video",
+        "terminal_output",
+        "terminal_input",
+        "serial",
+        "font",
+        "loadfont",
+        "background_image",
+        "play",
+        "recordfail",
+        "savedefault",
+        "save_env",
+        "menuentry",
+        "submenu",
+        "setparams",
+    ]
+)
+
+
+def _part(words: list[str], separator: str) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word == separator:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
+
+
+def run_script(
+    text: str, variables: Mapping[str, str] | None = None, *, params: tuple[str, ...] | None = None
+) -> Run:
+    """Run a script (for example the body of a menuentry) and say what it would boot."""
+    run = Run(dict(variables or {}), params)
+    run.nodes(parse(text))
+    return run
+
+
+def kernel_cmdline(
+    text: str, variables: Mapping[str, str] | None = None, *, params: tuple[str, ...] | None = None
+) -> str:
+    """/proc/cmdline after the script's last `linux` command; HotkitError when it has none."""
+    found = run_script(text, variables, params=params).cmdline
+    if found is None:
+        raise HotkitError("the GRUB script has no linux command")
+    return found
