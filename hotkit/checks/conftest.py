@@ -1,0 +1,109 @@
+"""The pytest side of the suite: one gathering per host, results as JSON.
+
+    pytest --pyargs hotkit.checks --hosts=ssh://root@server1,ssh://root@server2
+
+Gathering starts for all hosts at once when collection is over; every test is then an assertion on
+values that are already here. testinfra keeps hosts in class-wide caches, so a process must not
+outlive a reboot of what it checks: `hotkit verify` starts a new one each time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotkit.checks.gathering import Gatherer, GatherFailed, Unreachable
+from hotkit.checks.judging import Judgement, NothingExpected, Problem, judge
+from hotkit.errors import HotkitError
+
+RESULTS_SCHEMA_VERSION = 1
+
+_gatherer_key = pytest.StashKey[Gatherer]()
+_results_key = pytest.StashKey[dict[str, dict[str, Any]]]()
+_wanted_key = pytest.StashKey[Mapping[str, Mapping[str, Any]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_gatherer_key] = Gatherer()
+    config.stash[_results_key] = {}
+    config.stash[_wanted_key] = _wanted(config)
+
+
+def _wanted(config: pytest.Config) -> dict[str, Mapping[str, Any]]:
+    """What is expected per host name; the key "*" is for hosts that are not named."""
+    everybody: dict[str, Any] = {"kernel": config.getoption("--hotkit-kernel")}
+    wanted: dict[str, Mapping[str, Any]] = {"*": everybody}
+    try:
+        layout = config.getoption("--hotkit-layout")
+        if layout:
+            document = json.loads(Path(layout).read_text())
+            everybody["layout"] = document.get("layout", document)
+        named = config.getoption("--hotkit-wanted")
+        if named:
+            wanted |= json.loads(Path(named).read_text())["hosts"]
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise pytest.UsageError(f"cannot read what to expect: {error}") from None
+    return wanted
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    gatherer = session.config.stash[_gatherer_key]
+    for item in session.items:
+        callspec = getattr(item, "callspec", None)
+        host = callspec.params.get("_testinfra_host") if callspec else None
+        if host is not None:
+            gatherer.start(host)
+
+
+@pytest.fixture(scope="module")
+def outcome(host: Any, request: pytest.FixtureRequest) -> Judgement | Problem:
+    """Every check of one host, made once; or why none could be made."""
+    config = request.config
+    name = host.backend.get_hostname()
+    wanted = config.stash[_wanted_key]
+    made: Judgement | Problem
+    try:
+        facts = config.stash[_gatherer_key].facts(host)
+        made = judge(facts, wanted.get(name, wanted["*"]), host=name)
+    except Unreachable as error:
+        made = Problem(f"{name} is unreachable: {error}", unreachable=True)
+    except (GatherFailed, NothingExpected, HotkitError) as error:
+        made = Problem(f"{name}: {error}")
+    config.stash[_results_key][name] = made.to_dict()
+    return made
+
+
+@pytest.fixture(scope="module")
+def judgement(outcome: Judgement | Problem) -> Judgement:
+    """The checks of one host; its tests are skipped when there are none (test_gathered fails)."""
+    if isinstance(outcome, Problem):
+        pytest.skip(f"not checked: {outcome.sentence}")
+    return outcome
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[_gatherer_key].close()
+    path = session.config.getoption("--hotkit-results")
+    if path:
+        document = {
+            "schema_version": RESULTS_SCHEMA_VERSION,
+            "tests": session.testscollected,
+            "failed": session.testsfailed,
+            "hosts": session.config.stash[_results_key],
+        }
+        Path(path).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Below pytest's own summary: why a host is not as planned."""
+    for name, result in sorted(config.stash[_results_key].items()):
+        for cause in result.get("causes", ()):
+            terminalreporter.write_line(f"{name}: {cause['sentence']} {cause['advice']}")

@@ -1,0 +1,131 @@
+"""From the facts of one host to its checks: which layout is expected, and how it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hotkit.core.check import Check, Verdict, judged
+from hotkit.core.diagnosis import Cause, diagnose
+from hotkit.core.footprint import layout_memtotal_bounds
+from hotkit.core.layout import Layout
+from hotkit.core.observed import Observed
+from hotkit.core.plan import PlanError, plan
+from hotkit.core.profile import profile_from_dict
+from hotkit.core.verdicts import expectations
+from hotkit.parse.observed import observe
+
+
+class NothingExpected(Exception):
+    """Nobody says which layout the host should have; the message says where it was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a host could not be checked at all."""
+
+    sentence: str
+    unreachable: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        outcome = "unreachable" if self.unreachable else "problem"
+        return {"outcome": outcome, "problem": self.sentence}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The outcome for one host: what was expected, every check, and the causes if one failed."""
+
+    layout: Layout
+    observed: Observed
+    checks: tuple[Check, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(item.verdict is Verdict.PASS for item in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        label = self.observed.label
+        return {
+            "outcome": "pass" if self.passed else "fail",
+            "layout": self.layout.to_dict(),
+            "kernel_release": self.observed.kernel_release,
+            "cmdline": self.observed.cmdline,
+            "boot_id": self.observed.boot_id,
+            "platform": str(label.platform),
+            "nested": label.nested,
+            "checks": [item.to_dict() for item in self.checks],
+            "causes": [item.to_dict() for item in self.causes],
+        }
+
+
+def judge(
+    facts: Mapping[str, Any], wanted: Mapping[str, Any], *, host: str = "the host"
+) -> Judgement:
+    """Compare a host's facts with what is wanted of it.
+
+    `wanted` says what to expect: `layout` (Layout.to_dict), or `profile` (a mapping with `name`,
+    planned here on the topology that the firmware shows now), or neither: then what provisioning
+    recorded on the host in /var/lib/hotkit/state.json. `kernel` is the release that must run.
+    Raises NothingExpected.
+    """
+    observed = observe(facts, host=host)
+    layout = _expected(observed, facts, wanted)
+    bounds = layout_memtotal_bounds(layout, _possible_cpus(observed))
+    checks = list(
+        expectations(layout, observed, memtotal=bounds, kernel=wanted.get("kernel") or None)
+    )
+    recorded = _recorded(facts)
+    if recorded is not None:
+        checks.append(_check_record(layout, str(recorded.get("id"))))
+    fine = all(item.verdict is Verdict.PASS for item in checks)
+    causes = () if fine else diagnose(layout, observed)
+    return Judgement(layout=layout, observed=observed, checks=tuple(checks), causes=causes)
+
+
+def _expected(observed: Observed, facts: Mapping[str, Any], wanted: Mapping[str, Any]) -> Layout:
+    if wanted.get("layout"):
+        return Layout.from_dict(wanted["layout"])
+    if wanted.get("profile"):
+        if observed.topology is None:
+            raise NothingExpected("the firmware's tables could not be read, so nothing is planned")
+        options = dict(wanted["profile"])
+        try:
+            return plan(observed.topology, profile_from_dict(options.pop("name"), options))
+        except PlanError as error:
+            raise NothingExpected(f"the profile does not fit this machine: {error}") from None
+    recorded = _recorded(facts)
+    if recorded is None:
+        raise NothingExpected(
+            "no layout to compare with: /var/lib/hotkit/state.json is not there, and neither "
+            "--hotkit-layout nor an inventory's profile was given"
+        )
+    return Layout.from_dict(dict(recorded))
+
+
+def _recorded(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    state = facts.get("state")
+    layout = state.get("layout") if isinstance(state, Mapping) else None
+    return layout if isinstance(layout, Mapping) else None
+
+
+def _possible_cpus(observed: Observed) -> int:
+    return len(observed.cpu_nodes) or len(observed.cpus_online)
+
+
+def _check_record(layout: Layout, recorded: str) -> Check:
+    same = recorded == layout.id
+    return judged(
+        "record",
+        layout.id,
+        recorded,
+        same,
+        "The host's record names the same layout."
+        if same
+        else "The host's state.json names another layout: the profile or the machine has changed "
+        "since it was provisioned.",
+    )
