@@ -154,9 +154,9 @@ def pmem_node(topology: Topology, profile: Profile) -> int:
 def _distance(topology: Topology, profile: Profile, node: int) -> int:
     try:
         row = topology.distances[topology.nodes.index(profile.fast.node or 0)]
-        return row[topology.nodes.index(node)]
+        return row[topology.nodes.index(node)] or 255
     except (IndexError, ValueError):
-        return 0  # nobody knows the distances: the lowest node number decides
+        return 255  # nobody knows the distances: the lowest node number decides
 
 
 def _cpus(topology: Topology, profile: Profile) -> tuple[int, ...]:
@@ -196,7 +196,10 @@ def _cut(topology: Topology, profile: Profile, node: int, role: str, stock: Rang
     keep = wanted
     if profile.size_means == "managed":
         low = node == _low_node(topology, stock)
-        keep = present_for_managed(wanted, low_node=low, cpus_possible=len(topology.cpus))
+        possible = len(topology.cpus)
+        if profile.cpu_limit == "nr_cpus" and profile.cpus:
+            possible = profile.cpus  # per-CPU memory of the others is not even allocated
+        keep = present_for_managed(wanted, low_node=low, cpus_possible=possible)
     if keep > measured.size_bytes:
         meaning = {"present": "of RAM", "span": "of span", "managed": "of RAM"}[profile.size_means]
         more = "" if keep == wanted else f" ({format_size(keep)} before the kernel's own share)"

@@ -137,14 +137,14 @@ class _Reader:
     def profile(self) -> Profile:
         scale = self._count("scale", default=1)
         cpus = self._count("cpus", default=None)
-        fast, slow = self._tiers(scale or 1)
+        fast, slow = self._tiers()
         align = self._size("align", self.data.get("align", "1M"))
         if align not in ALIGNMENTS:
             raise ProfileError("align", f"{self.data['align']!r}: use 1M, 2M, 128M or 1G")
         profile = Profile(
-            name=self.name if scale in (None, 1) else f"{self.name} x {scale}",
+            name=self.name,
             description=str(self.data.get("description", "")),
-            cpus=None if cpus is None else cpus * (scale or 1),
+            cpus=cpus,
             cpu_limit=self._one_of("cpu_limit", CPU_LIMITS),
             cpus_on=self._one_of("cpus_on", ("fast", "any")),
             fast=fast,
@@ -161,9 +161,9 @@ class _Reader:
                 "with style % the kernel may put itself into memory that is to be reserved "
                 "(arch/x86/boot/compressed/kaslr.c): use style $ or leave kaslr out",
             )
-        return profile
+        return scaled(profile, scale or 1)
 
-    def _tiers(self, scale: int) -> tuple[Tier, Tier | None]:
+    def _tiers(self) -> tuple[Tier, Tier | None]:
         if "fast" not in self.data:
             raise ProfileError("fast", "is missing: name its node, like fast: {node: 0, size: 4G}")
         fast = self._tier("fast")
@@ -184,14 +184,12 @@ class _Reader:
                 raise ProfileError("fast.size", "is missing (or give total and fast_share)")
             if slow and slow.size_bytes is None and not slow.pmem:
                 raise ProfileError("slow.size", "is missing (or give total and fast_share)")
-            fast_bytes = fast.size_bytes * scale
-            slow_bytes = slow.size_bytes if slow else None
-            slow_bytes = None if slow_bytes is None else slow_bytes * scale
+            fast_bytes, slow_bytes = fast.size_bytes, slow.size_bytes if slow else None
         else:
             for key, tier in (("fast.size", fast), ("slow.size", slow)):
                 if tier and tier.size_bytes is not None:
                     raise ProfileError(key, "total and fast_share say this already: keep one")
-            whole = self._size("total", total) * scale
+            whole = self._size("total", total)
             share = self._share()
             fast_bytes = align_down(int(whole * share), MIB)
             slow_bytes = whole - fast_bytes

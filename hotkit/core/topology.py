@@ -32,7 +32,8 @@ class Topology:
 
     `firmware` is the pristine map (/sys/firmware/memmap, or a capture's e820 or node ranges);
     `cpus` are in bring-up order (the order that maxcpus= counts), empty when the source does not
-    say; `distances[i][j]` as numactl -H prints them, empty when unknown; `nodes` holds every node
+    say; `distances[i][j]` as numactl -H prints them, by position in `nodes`, 0 for a pair that the
+    source does not know, empty when it knows none; `nodes` holds every node
     that the source names, those without memory or CPUs too. `notes` says, in sentences, what the
     source could not tell.
     """
