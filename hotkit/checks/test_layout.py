@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from hotkit.checks.judging import Judgement, Problem
@@ -30,7 +32,7 @@ _ONLY_WHEN = {
 
 def kind_of(name: str) -> str:
     """The kind of a check's name: `system-ram-node0` is of the kind `system-ram`."""
-    return name.rpartition("-node")[0] or name
+    return re.sub(r"-node\d+$", "", name)
 
 
 def test_gathered(outcome: Judgement | Problem) -> None:

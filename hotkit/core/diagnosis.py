@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hotkit.core import cmdline, memmap
 from hotkit.core.layout import Layout
@@ -78,8 +79,7 @@ def _entry(layout: Layout, observed: Observed) -> Iterator[Cause]:
 
 
 def _matches(layout: Layout, observed: Observed) -> Iterator[tuple[str, tuple[Match, ...]]]:
-    behind = (*layout.args[1:], layout.token)
-    for arg, following in zip(layout.args, behind, strict=True):
+    for arg, following in pairwise((*layout.args, layout.token)):
         found = derive(arg, following, observed.cmdline)
         if found:
             yield arg, found

@@ -1,0 +1,66 @@
+"""One ssh_config for tools that take nothing else (testinfra): a block per host, all written out.
+
+testinfra hands ssh a file (-F) and its own ControlMaster options; further options do not get
+through (its --ssh-extra-args is never passed on, pytest-testinfra 10.2). So ssh itself is asked
+what the way to each host comes to (`ssh -G`), and the answer is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hotkit.errors import HotkitError
+from hotkit.host.run import run
+from hotkit.host.sshway import SshWay
+
+# What decides the way to a host, as `ssh -G` spells it (OpenSSH 8.4 and newer). The rest of its
+# answer are defaults of that very version, which another one may not know.
+_KEPT = frozenset(
+    {
+        "hostname", "port", "user", "identityfile", "identitiesonly", "identityagent",
+        "certificatefile", "userknownhostsfile", "globalknownhostsfile", "stricthostkeychecking",
+        "hostkeyalias", "checkhostip", "proxyjump", "proxycommand", "addressfamily",
+        "bindaddress", "bindinterface", "connecttimeout", "serveraliveinterval",
+        "serveralivecountmax", "controlpath", "pubkeyauthentication",
+    }
+)  # fmt: skip
+
+
+def write_ssh_config(ways: Mapping[str, SshWay], path: Path) -> None:
+    """Write `path` so that `ssh -F path NAME` goes the way of NAME, asking no questions.
+
+    Raises HotkitError when ssh cannot make sense of a way.
+    """
+    blocks = ["# Written by hotkit for one run; edits are lost."]
+    for name, way in ways.items():
+        blocks.append("\n".join([f"Host {name}", *(f"    {line}" for line in _options(name, way))]))
+    # A jump host is looked up in the same file: what the user calls it must be known here too.
+    includes = dict.fromkeys(item for way in ways.values() for item in _config_files(way))
+    if includes:
+        blocks.append("\n".join(["Match all", *(f"    Include {item}" for item in includes)]))
+    path.write_text("\n\n".join(blocks) + "\n")
+    path.chmod(0o600)
+
+
+def _options(name: str, way: SshWay) -> list[str]:
+    answer = run(["ssh", "-G", *way.words], check=False)
+    if answer.returncode != 0:
+        said = answer.stderr.strip().splitlines()
+        raise HotkitError(
+            f"host {name}: ssh does not understand the way to it: {said[-1] if said else ''}",
+            hint="look at ansible_ssh_common_args and at your ssh_config",
+        )
+    lines = ["BatchMode yes"]
+    for line in answer.stdout.splitlines():
+        key, _, value = line.partition(" ")
+        if key in _KEPT and value and value != "none":
+            lines.append(f"{key} {value}")
+    return lines
+
+
+def _config_files(way: SshWay) -> list[str]:
+    """The files that `way` makes ssh read: those after -F, else the user's own."""
+    named = [after for word, after in zip(way.args, way.args[1:], strict=False) if word == "-F"]
+    named += [word[2:] for word in way.args if word.startswith("-F") and len(word) > 2]
+    return named if named else ["~/.ssh/config"]
