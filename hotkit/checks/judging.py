@@ -12,8 +12,8 @@ from hotkit.core.footprint import layout_memtotal_bounds
 from hotkit.core.layout import Layout
 from hotkit.core.observed import Observed
 from hotkit.core.plan import PlanError, plan
-from hotkit.core.profile import profile_from_dict
 from hotkit.core.verdicts import expectations
+from hotkit.host.profiles import load_profile
 from hotkit.parse.observed import observe
 
 
@@ -68,10 +68,10 @@ def judge(
 ) -> Judgement:
     """Compare a host's facts with what is wanted of it.
 
-    `wanted` says what to expect: `layout` (Layout.to_dict), or `profile` (a mapping with `name`,
-    planned here on the topology that the firmware shows now), or neither: then what provisioning
-    recorded on the host in /var/lib/hotkit/state.json. `kernel` is the release that must run.
-    Raises NothingExpected.
+    `wanted` says what to expect: `layout` (Layout.to_dict), or `profile` (what the inventory's
+    hotkit_profile holds, with `overrides`; planned here on the topology that the firmware shows
+    now), or neither: then what provisioning recorded on the host in /var/lib/hotkit/state.json.
+    `kernel` is the release that must run. Raises NothingExpected.
     """
     observed = observe(facts, host=host)
     layout = _expected(observed, facts, wanted)
@@ -93,9 +93,9 @@ def _expected(observed: Observed, facts: Mapping[str, Any], wanted: Mapping[str,
     if wanted.get("profile"):
         if observed.topology is None:
             raise NothingExpected("the firmware's tables could not be read, so nothing is planned")
-        options = dict(wanted["profile"])
+        profile = load_profile(wanted["profile"], wanted.get("overrides"))
         try:
-            return plan(observed.topology, profile_from_dict(options.pop("name"), options))
+            return plan(observed.topology, profile)
         except PlanError as error:
             raise NothingExpected(f"the profile does not fit this machine: {error}") from None
     recorded = _recorded(facts)

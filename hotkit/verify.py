@@ -1,0 +1,136 @@
+"""The story of `hotkit verify`: what each host should be, the testinfra suite, the verdicts."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hotkit.core.hostverdict import HostVerdict, verdict_from_results
+from hotkit.core.layout import Layout
+from hotkit.errors import ExitCode, HotkitError
+from hotkit.host.inventory import Host, Inventory, load_inventory
+from hotkit.host.profiles import load_profile
+from hotkit.host.run import run
+from hotkit.host.sshconfig import write_ssh_config
+
+WANTED_SCHEMA_VERSION = 1
+# An emulated machine takes some seconds to gather; ssh itself gives up after ten.
+_SECONDS = 180
+_SECONDS_PER_HOST = 20
+
+
+def verify(
+    inventory: str,
+    *,
+    limit: str | None = None,
+    kernel: str | None = None,
+    junit: Path | None = None,
+) -> list[HostVerdict]:
+    """Verify every host of an inventory against its profile, planned on its live topology.
+
+    Raises HotkitError (exit code 2) for a bad inventory or profile, before any host is contacted.
+    """
+    found = load_inventory(inventory, limit)
+    for host in found.hosts:
+        _check_profile(found, host)
+    kernels = {host.name: kernel for host in found.hosts} if kernel else None
+    return verify_hosts(found.hosts, kernels=kernels, junit=junit)
+
+
+def verify_hosts(
+    hosts: Sequence[Host],
+    *,
+    layouts: Mapping[str, Layout] | None = None,
+    kernels: Mapping[str, str] | None = None,
+    junit: Path | None = None,
+) -> list[HostVerdict]:
+    """Run the suite on `hosts` in a process of its own; a verdict for each, in their order.
+
+    A host is compared with its layout in `layouts` if it is there, else with its inventory profile
+    planned on the topology that its firmware shows now, else with what provisioning recorded on
+    it. `kernels` names the kernel release that must run, per host; `junit` a file for JUnit XML.
+    A new process each time, because testinfra's caches do not survive a reboot of the host.
+    """
+    if not hosts:
+        return []
+    # Short: a socket path below it must fit 108 bytes.
+    with tempfile.TemporaryDirectory(prefix="hotkit-verify-") as name:
+        results = _run_suite(Path(name), hosts, layouts or {}, kernels or {}, junit)
+    return [verdict_from_results(host.name, results.get(host.name)) for host in hosts]
+
+
+def wanted_of(host: Host, layout: Layout | None, kernel: str | None) -> dict[str, Any]:
+    """What the suite shall expect of one host (checks/judging.py: judge)."""
+    wanted: dict[str, Any] = {"kernel": kernel}
+    if layout is not None:
+        wanted["layout"] = layout.to_dict()
+    elif host.profile is not None:
+        wanted["profile"] = host.profile
+        wanted["overrides"] = {"style": host.style} if host.style else {}
+    return wanted
+
+
+def _check_profile(inventory: Inventory, host: Host) -> None:
+    if host.profile is None:
+        return
+    load_profile(
+        host.profile,
+        {"style": host.style} if host.style else None,
+        locate=lambda path: inventory.where(host.name, "hotkit_profile", *path),
+    )
+
+
+def _run_suite(
+    folder: Path,
+    hosts: Sequence[Host],
+    layouts: Mapping[str, Layout],
+    kernels: Mapping[str, str],
+    junit: Path | None,
+) -> dict[str, Any]:
+    """Run pytest on hotkit.checks; what it wrote about each host."""
+    config, wanted, results = (folder / name for name in ("ssh_config", "wanted", "results"))
+    write_ssh_config({host.name: host.way for host in hosts}, config)
+    expected = {
+        host.name: wanted_of(host, layouts.get(host.name), kernels.get(host.name)) for host in hosts
+    }
+    wanted.write_text(json.dumps({"schema_version": WANTED_SCHEMA_VERSION, "hosts": expected}))
+    # An empty configuration: the suite must not depend on a pytest.ini where the user stands.
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    specs = (f"ssh://{host.name}{'?sudo=true' if host.way.become else ''}" for host in hosts)
+    argv: list[str | Path] = [
+        sys.executable, "-m", "pytest", "--pyargs", "hotkit.checks", "-q", "--tb=short",
+        "-p", "testinfra.plugin", "-p", "hotkit.checks.options", "-p", "no:cacheprovider",
+        "-c", folder / "pytest.ini", f"--rootdir={folder}",
+        f"--hosts={','.join(specs)}", f"--ssh-config={config}",
+        f"--hotkit-wanted={wanted}", f"--hotkit-results={results}",
+    ]  # fmt: skip
+    if junit is not None:
+        argv += [f"--junitxml={junit.resolve()}", "-o", "junit_suite_name=hotkit verify"]
+    done = run(
+        argv,
+        check=False,
+        timeout=_SECONDS + _SECONDS_PER_HOST * len(hosts),
+        env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=folder,
+    )
+    # 0: all passed, 1: some failed; everything else is a suite that did not run (pytest.ExitCode).
+    if done.returncode not in (0, 1) or not results.exists():
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
+        raise HotkitError(
+            f"the checks did not run (pytest ended with {done.returncode}):\n{tail}",
+            exit_code=ExitCode.VERDICT_FAILED,
+        )
+    document = json.loads(results.read_text())
+    hosts_found: dict[str, Any] = document["hosts"]
+    failed_hosts = any(item["outcome"] != "pass" for item in hosts_found.values())
+    if bool(document["failed"]) != (failed_hosts or len(hosts_found) < len(hosts)):
+        # pytest and the values that it asserted on must say the same, or neither is to be trusted.
+        raise HotkitError(
+            f"the checks contradict themselves: pytest counts {document['failed']} failures",
+            exit_code=ExitCode.VERDICT_FAILED,
+        )
+    return hosts_found
