@@ -121,36 +121,46 @@ def secure_boot() -> bool | None:
         return None
 
 
-def machine_kind() -> dict[str, str]:
-    """metal, virtual or emulated, and what says so."""
+def machine_kind() -> dict[str, Any]:
+    """platform (metal, virtual or emulated), nested, and what says so."""
     cpuinfo = text("/proc/cpuinfo") or ""
-    vendor = line("/sys/class/dmi/id/sys_vendor")
-    product = line("/sys/class/dmi/id/product_name")
     model = re.search(r"^model name\s*:\s*(.*)$", cpuinfo, re.M)
-    brand = model.group(1).strip() if model else ""
-    guest = re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.M)
-    name = hypervisor_name()
-    if name.startswith("TCG"):
-        return {"platform": "emulated", "platform_evidence": "CPUID hypervisor leaf says " + name}
-    if "TCG" in brand:
-        return {"platform": "emulated", "platform_evidence": "CPU model is " + brand}
-    if guest:
-        kvm = "kvm-clock" in line(
-            "/sys/devices/system/clocksource/clocksource0/available_clocksource"
-        )
-        if vendor == "QEMU" and not kvm and not name:
-            return {
-                "platform": "emulated",
-                "platform_evidence": f"QEMU ({product}) without a KVM clock",
-            }
-        why = f"the CPU flag hypervisor is set ({name or vendor or 'no vendor named'})"
-        return {"platform": "virtual", "platform_evidence": why}
-    if vendor == "QEMU":
-        return {"platform": "emulated", "platform_evidence": "the DMI vendor is QEMU"}
-    return {
-        "platform": "metal",
-        "platform_evidence": f"no hypervisor flag; DMI says {vendor or '-'} {product or '-'}",
-    }
+    clocks = line("/sys/devices/system/clocksource/clocksource0/available_clocksource")
+    return judge_platform(
+        brand=model.group(1).strip() if model else "",
+        flagged=re.search(r"^flags\s*:.*\bhypervisor\b", cpuinfo, re.M) is not None,
+        hypervisor=hypervisor_name(),
+        vendor=line("/sys/class/dmi/id/sys_vendor"),
+        product=line("/sys/class/dmi/id/product_name"),
+        kvm_clock="kvm-clock" in clocks,
+    )
+
+
+def judge_platform(
+    *, brand: str, flagged: bool, hypervisor: str, vendor: str, product: str, kvm_clock: bool
+) -> dict[str, Any]:
+    """Tell the platform from what the CPU and DMI say; a doubt about TCG counts as emulated.
+
+    A guest below KVM whose CPU still bears QEMU's TCG brand (-cpu host) runs on a hypervisor that
+    is itself emulated: nested, and emulated all the same.
+    """
+    on_kvm = kvm_clock or hypervisor.startswith("KVM")
+    found: dict[str, Any] = {"platform": "metal", "nested": False}
+    if hypervisor.startswith("TCG"):
+        found.update(platform="emulated", platform_evidence="CPUID leaf says " + hypervisor)
+    elif "TCG" in brand:
+        why = "CPU model is " + brand + (", below KVM" if on_kvm else "")
+        found.update(platform="emulated", nested=on_kvm, platform_evidence=why)
+    elif vendor == "QEMU" and not on_kvm and not hypervisor:
+        why = f"QEMU ({product or 'no product named'}) without a sign of KVM"
+        found.update(platform="emulated", platform_evidence=why)
+    elif flagged:
+        why = f"the CPU flag hypervisor is set ({hypervisor or vendor or 'no vendor named'})"
+        found.update(platform="virtual", platform_evidence=why)
+    else:
+        why = f"no hypervisor flag; DMI says {vendor or '-'} {product or '-'}"
+        found.update(platform_evidence=why)
+    return found
 
 
 def hypervisor_name() -> str:
