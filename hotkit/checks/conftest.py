@@ -10,7 +10,6 @@ outlive a reboot of what it checks: `hotkit verify` starts a new one each time.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +17,18 @@ import pytest
 
 from hotkit.checks.gathering import Gatherer, GatherFailed, Unreachable
 from hotkit.checks.judging import Judgement, NothingExpected, Problem, judge
+from hotkit.checks.options import WANTED_KEY
 from hotkit.errors import HotkitError
 
 RESULTS_SCHEMA_VERSION = 1
 
 _gatherer_key = pytest.StashKey[Gatherer]()
 _results_key = pytest.StashKey[dict[str, dict[str, Any]]]()
-_wanted_key = pytest.StashKey[Mapping[str, Mapping[str, Any]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_gatherer_key] = Gatherer()
     config.stash[_results_key] = {}
-    config.stash[_wanted_key] = _wanted(config)
-
-
-def _wanted(config: pytest.Config) -> dict[str, Mapping[str, Any]]:
-    """What is expected per host name; the key "*" is for hosts that are not named."""
-    everybody: dict[str, Any] = {"kernel": config.getoption("--hotkit-kernel")}
-    wanted: dict[str, Mapping[str, Any]] = {"*": everybody}
-    try:
-        layout = config.getoption("--hotkit-layout")
-        if layout:
-            document = json.loads(Path(layout).read_text())
-            everybody["layout"] = document.get("layout", document)
-        named = config.getoption("--hotkit-wanted")
-        if named:
-            wanted |= json.loads(Path(named).read_text())["hosts"]
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise pytest.UsageError(f"cannot read what to expect: {error}") from None
-    return wanted
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -66,7 +47,7 @@ def outcome(host: Any, request: pytest.FixtureRequest) -> Judgement | Problem:
     """Every check of one host, made once; or why none could be made."""
     config = request.config
     name = host.backend.get_hostname()
-    wanted = config.stash[_wanted_key]
+    wanted = config.stash[WANTED_KEY]
     made: Judgement | Problem
     try:
         facts = config.stash[_gatherer_key].facts(host)

@@ -51,7 +51,7 @@ class HostVerdict:
         if self.problem:
             return self.problem
         if self.ok:
-            return f"{self.host}: all {len(self.checks)} checks passed."
+            return f"{self.host}: {len(self.checks)} of {len(self.checks)} checks passed."
         wrong = failed(self.checks)
         why = self.causes[0].sentence if self.causes else wrong[0].sentence
         return f"{self.host}: {len(wrong)} of {len(self.checks)} checks failed. {why}"
