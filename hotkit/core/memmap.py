@@ -57,7 +57,7 @@ class Entry:
     def sentence(self) -> str:
         """What it did, in one sentence."""
         if self.kind is Kind.CAP and self.range:
-            return f"{self.token}: no RAM above {format_size(self.range.start)} ({self.range})"
+            return f"{self.token}: no RAM above {format_size(self.range.start)}"
         if self.kind is Kind.EXACTMAP:
             return f"{self.token}: the firmware's map is thrown away"
         if self.kind is Kind.NOTHING or self.range is None:

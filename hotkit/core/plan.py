@@ -22,7 +22,7 @@ from hotkit.core.units import MIB, format_size, kernel_size
 # Below this the kernel, loaded at 16 MiB, and its initrd do not fit.
 LOWEST_NODE_MIN_BYTES = 64 * MIB
 # Firmware types that `$` may lie over: the higher type wins, and none of them is storage.
-_CLAIMED = (E820Type.RESERVED, E820Type.ACPI, E820Type.NVS, E820Type.UNUSABLE)
+CLAIMED = (E820Type.RESERVED, E820Type.ACPI, E820Type.NVS, E820Type.UNUSABLE)
 _ARCHES = ("x86_64", "i686", "i586", "i386", "amd64")
 
 
@@ -195,7 +195,7 @@ def _cut(topology: Topology, profile: Profile, node: int, role: str, stock: Rang
     measured = span if profile.size_means == "span" else ram
     keep = wanted
     if profile.size_means == "managed":
-        low = node == _low_node(topology, stock)
+        low = node == low_node(topology)
         possible = len(topology.cpus)
         if profile.cpu_limit == "nr_cpus" and profile.cpus:
             possible = profile.cpus  # per-CPU memory of the others is not even allocated
@@ -236,9 +236,9 @@ def _reserve(
             for item in span.intersect(behind)
             if ram.intersect(RangeSet((item,)))
         )  # fmt: skip
-    claimed = RangeSet.of(e.range for e in topology.firmware if e.type in _CLAIMED)
+    claimed = RangeSet.of(e.range for e in topology.firmware if e.type in CLAIMED)
     storage = RangeSet.of(
-        e.range for e in topology.firmware if e.type not in (*_CLAIMED, E820Type.RAM)
+        e.range for e in topology.firmware if e.type not in (*CLAIMED, E820Type.RAM)
     )
     coverable = claimed.subtract(storage).union(ram).intersect(span)
     left = ram.intersect(behind)
@@ -276,16 +276,17 @@ def spell(region: Range, style: str) -> str:
     return f"{size}${start}" if style == "$" else f"{size}%{start}-1+2"
 
 
-def _low_node(topology: Topology, stock: RangeSet) -> int | None:
+def low_node(topology: Topology) -> int | None:
     """The node that owns the lowest RAM: the kernel cannot live without it."""
+    lowest = RangeSet(memmap.stock_ram(topology.firmware).ranges[:1])
     for node in topology.nodes:
-        if RangeSet(stock.ranges[:1]).intersect(topology.span(node)):
+        if lowest.intersect(topology.span(node)):
             return node
     return None
 
 
 def _reachable(topology: Topology, nodes: tuple[NodePlan, ...]) -> None:
-    low = _low_node(topology, memmap.stock_ram(topology.firmware))
+    low = low_node(topology)
     for item in nodes:
         if item.node != low:
             continue

@@ -46,7 +46,8 @@ def format_size(size_bytes: int) -> str:
     """Exact and short, with binary units: 3276 MiB, 128 GiB, 4 KiB, 1699.8 MiB (rounded)."""
     sign, size = ("-", -size_bytes) if size_bytes < 0 else ("", size_bytes)
     for scale, unit in ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
-        if size >= scale and size % scale == 0:
+        # Thousands of KiB say less than a rounded number of MiB.
+        if size >= scale and size % scale == 0 and (unit != "KiB" or size < 16 * MIB):
             return f"{sign}{size // scale} {unit}"
     for scale, unit in ((10 * GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if size >= scale:

@@ -122,9 +122,9 @@ def _lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
         for key in _SIZES:
             merged.pop(key, None)
     if "total" in over:
-        for tier in ("fast", "slow"):
-            if isinstance(merged.get(tier), Mapping) and not gives(tier):
-                merged[tier] = {k: v for k, v in merged[tier].items() if k != "size"}
+        for key in ("fast", "slow"):
+            if isinstance(merged.get(key), Mapping) and not gives(key):
+                merged[key] = {k: v for k, v in merged[key].items() if k != "size"}
     return merged
 
 
