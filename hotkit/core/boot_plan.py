@@ -8,14 +8,20 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hotkit.core import grub_block, loader
 from hotkit.core.cmdline import MAX_LENGTH, parse
-from hotkit.core.grub_cfg import OUR_PREFIX, Menu, MenuEntry, read_menu, stock_entry
-from hotkit.core.grub_entry import Derived, derive
-from hotkit.core.grub_eval import run_script
+from hotkit.core.grub_cfg import (
+    OUR_PREFIX,
+    Menu,
+    MenuEntry,
+    predicted_cmdline,
+    read_menu,
+    stock_entry,
+)
+from hotkit.core.grub_entry import Derived, derive, extend_linux
 from hotkit.core.grub_quote import check_argument, grub_dropin, grub_word
 from hotkit.core.grubenv import parse as parse_grubenv
 from hotkit.core.layout import Layout
@@ -167,16 +173,8 @@ def _simulate(
             f"custom.cfg would show {len(found)} entries named {identity}, not one",
             hint="look at what stands around hotkit's block: it may be inside an open if or {",
         )
-    predicted = predicted_cmdline(found[0], menu.variables)
+    predicted = predicted_cmdline(found[0], menu)
     check_prediction(predicted, meant, arguments)
-
-
-def predicted_cmdline(entry: MenuEntry, variables: Mapping[str, str]) -> str:
-    """/proc/cmdline when `entry` boots, through our model of GRUB. HotkitError without a linux."""
-    run = run_script(entry.body, variables, params=entry.params)
-    if run.cmdline is None:
-        raise HotkitError(f"menuentry {entry.title!r} boots no Linux")
-    return run.cmdline
 
 
 def check_prediction(predicted: str, meant: str, arguments: Sequence[str]) -> None:
@@ -220,9 +218,8 @@ def _defaults(
     dropin = grub_dropin(arguments)
     value = _dropin_value(boot.get("default_grub") or "", dropin)
     # 10_linux puts GRUB_CMDLINE_LINUX_DEFAULT last, verbatim; our drop-in is the last of grub.d.
-    base = derive(target, ["hotkit-placeholder"]).body.replace("hotkit-placeholder", "", 1)
-    linux = re.sub(r"(?m)^(\s*linux\S*\s.*?)\s*$", lambda m: m[1] + value, base, count=1)
-    predicted = run_script(linux, menu.variables, params=target.params).cmdline or ""
+    linux = extend_linux(target, value)
+    predicted = predicted_cmdline(replace(target, body=linux), menu)
     check_prediction(predicted, derived.cmdline, arguments)
     return EntryPlan(
         method="defaults",

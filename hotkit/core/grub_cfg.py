@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hotkit.core.grub_eval import Run
-from hotkit.core.grub_lexer import parse, walk
+from hotkit.core.grub_eval import Run, run_script
+from hotkit.core.grub_lexer import Function, parse, walk
 from hotkit.errors import HotkitError
 
 OUR_PREFIX = "hotkit-"
@@ -62,6 +62,7 @@ class Menu:
     entries: tuple[MenuEntry, ...]
     default: str  # the variable's value after the file has run
     variables: Mapping[str, str]
+    functions: Mapping[str, Function]
     sources_custom_cfg: bool
 
     def find(self, reference: str) -> MenuEntry | None:
@@ -84,6 +85,17 @@ class Menu:
         return None
 
 
+def predicted_cmdline(entry: MenuEntry, menu: Menu) -> str:
+    """/proc/cmdline when `entry` boots, through our model of GRUB; `menu` is its grub.cfg.
+
+    HotkitError when the entry boots no Linux, or when only the machine knows what it boots.
+    """
+    run = run_script(entry.body, menu.variables, params=entry.params, functions=menu.functions)
+    if run.cmdline is None:
+        raise HotkitError(f"menuentry {entry.title!r} boots no Linux")
+    return run.cmdline
+
+
 def read_menu(text: str, grubenv: Mapping[str, str] | None = None) -> Menu:
     """Run a grub.cfg or custom.cfg as far as its menu goes.
 
@@ -100,6 +112,7 @@ def read_menu(text: str, grubenv: Mapping[str, str] | None = None) -> Menu:
         entries=tuple(_entries(text, run, (), ())),
         default=run.variables.get("default", "0"),
         variables=dict(run.variables),
+        functions=dict(run.functions),
         sources_custom_cfg=any(word.endswith("/custom.cfg") for word in custom),
     )
 

@@ -85,6 +85,15 @@ def derive(
     )
 
 
+def extend_linux(entry: MenuEntry, text: str) -> str:
+    """The entry's body with `text`, verbatim, at the end of the linux line: as 10_linux puts
+    GRUB_CMDLINE_LINUX_DEFAULT there. What a hotkit drop-in put there before is taken off."""
+    linux, _ = _linux_of(entry)
+    ours = [word for word in linux.words if word.raw.startswith(f"{TOKEN_NAME}=")]
+    end = ours[0].start if ours else linux.end
+    return entry.body[:end].rstrip(" ") + text + entry.body[linux.end :]
+
+
 def _linux_of(entry: MenuEntry) -> tuple[Command, list[Command]]:
     """The one linux command of an entry, and the other commands outside of conditions."""
     nodes = parse(entry.body)

@@ -47,17 +47,14 @@ class GrubEnv:
             value = params[number - 1]
             return _split(value) if split else [value]
         value = self.variables.get(name, "")
-        if not value:
-            return []
-        return _split(value) if split else [value]
+        if split:
+            return _split(value)
+        return [value] if value else []
 
 
 def _split(value: str) -> list[str]:
-    """Split at white space as argv.c does: leading white space leaves an empty first word."""
-    pieces = re.split(r"[ \t\r\n]+", value)
-    if len(pieces) > 1 and pieces[-1] == "":
-        pieces.pop()
-    return pieces if value else []
+    """Split at white space as argv.c does; the variable's own edges leave no empty words."""
+    return [piece for piece in re.split(r"[ \t\r\n]+", value) if piece]
 
 
 def expand(words: Iterable[Word], env: GrubEnv) -> list[str]:
@@ -82,27 +79,15 @@ def expand(words: Iterable[Word], env: GrubEnv) -> list[str]:
     return arguments
 
 
-_HEX_ESCAPE = re.compile(r"\\x[0-9a-fA-F]{2}")
-
-
 def loader_cmdline(arguments: Iterable[str]) -> str:
-    r"""Join arguments as lib/cmdline.c does: `\ ' "` get a backslash (`\xHH` is left alone), an
-    argument with a space is put in double quotes."""
+    r"""Join arguments as lib/cmdline.c does: `\ ' "` get a backslash, an argument with a space is
+    put in double quotes. (The Fedora and RHEL builds leave `\xHH` alone; Debian's does not.)"""
     return " ".join(_loader_argument(item) for item in arguments)
 
 
 def _loader_argument(argument: str) -> str:
-    out, at = "", 0
-    while at < len(argument):
-        if found := _HEX_ESCAPE.match(argument, at):
-            out += found[0]
-            at = found.end()
-            continue
-        if argument[at] in "\\'\"":
-            out += "\\"
-        out += argument[at]
-        at += 1
-    return f'"{out}"' if " " in argument else out
+    escaped = re.sub(r"([\\'\"])", r"\\\1", argument)
+    return f'"{escaped}"' if " " in argument else escaped
 
 
 # ---- running a script far enough to know what it boots ---------------------------------------
@@ -298,10 +283,14 @@ def _part(words: list[str], separator: str) -> list[list[str]]:
 
 
 def run_script(
-    text: str, variables: Mapping[str, str] | None = None, *, params: tuple[str, ...] | None = None
+    text: str,
+    variables: Mapping[str, str] | None = None,
+    *,
+    params: tuple[str, ...] | None = None,
+    functions: Mapping[str, Function] | None = None,
 ) -> Run:
     """Run a script (for example the body of a menuentry) and say what it would boot."""
-    run = Run(dict(variables or {}), params)
+    run = Run(dict(variables or {}), params, dict(functions or {}))
     run.nodes(parse(text))
     return run
 

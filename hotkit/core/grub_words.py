@@ -107,9 +107,8 @@ def read_word(text: str, start: int) -> Word | None:
             pieces.append(Segment("text", found[0]))
         elif char == "\\":
             escaped = text[at + 1 : at + 2]
-            if escaped == "":
-                # GRUB ends every script with a newline, so this is a line that never goes on.
-                raise syntax_error(text, at, "a backslash at the very end of the script")
+            if escaped in ("", "\n") and at + 2 >= len(text):
+                raise syntax_error(text, at, "the line goes on behind \\, but the script ends")
             if escaped != "\n":
                 pieces.append(Segment("text", escaped))
             at += 2
