@@ -274,9 +274,13 @@ def other_meaning(
 
     `sizes` holds (System RAM, span, wanted) of every node that the profile wants RAM of.
     """
-    for means, place in (("present", 0), ("span", 1)):
+    gives = {
+        "present": [present - (wanted or 0) for present, _, wanted in sizes],
+        "span": [span - (wanted or 0) for _, span, wanted in sizes],
+    }
+    for means, differences in gives.items():
         if means != profile.size_means and all(
-            abs(item[place] - (item[2] or 0)) < profile.align_bytes for item in sizes
+            abs(difference) < profile.align_bytes for difference in differences
         ):
             yield Finding(
                 severity=Severity.INFO,
