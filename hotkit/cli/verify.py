@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from hotkit.cli.completion import inventory_names
 from hotkit.core.hostverdict import exit_code
 from hotkit.report.verify import print_verdicts
 from hotkit.verify import verify
@@ -17,7 +18,7 @@ JSON_SCHEMA_VERSION = 1
 
 
 @click.command("verify")
-@click.argument("inventory", default="lab")
+@click.argument("inventory", default="lab", shell_complete=inventory_names)
 @click.option("--limit", metavar="PATTERN", help="Only these hosts (an Ansible host pattern).")
 @click.option("--kernel", metavar="RELEASE", help="The kernel release that must run (uname -r).")
 @click.option(
