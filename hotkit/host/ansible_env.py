@@ -16,7 +16,6 @@ def ansible_env() -> dict[str, str]:
     return {
         "ANSIBLE_CONFIG": str(assets.asset("playbooks") / "ansible.cfg"),
         "ANSIBLE_ROLES_PATH": str(assets.asset("roles")),
-        "ANSIBLE_LIBRARY": str(assets.asset("roles") / "grub_entry" / "library"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_NOCOLOR": "1",
         # ansible-playbook is found through runner by name: the one beside our own Python counts.

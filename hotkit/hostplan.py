@@ -1,0 +1,260 @@
+"""What to do on one host, decided from its facts: preflight, layout, boot entry, steps left.
+
+Reads nothing and writes nothing. The playbooks call this through the filter `hotkit_plan`, so that
+plain `ansible-playbook` decides exactly as `hotkit provision` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hotkit.core import cmdline, grub_block
+from hotkit.core.boot_plan import DROPIN_PATH, EntryPlan, boot_arguments, entry_plan
+from hotkit.core.grub_cfg import read_menu
+from hotkit.core.layout import Layout
+from hotkit.core.plan import PlanError, plan
+from hotkit.core.preflight import Concern, preflight
+from hotkit.errors import HotkitError
+from hotkit.host.profiles import load_profile
+from hotkit.parse.facts import topology_from_facts
+from hotkit.parse.meminfo import parse_meminfo
+
+HOSTPLAN_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPlan:
+    """The plan of one host. `refusals` is empty when it may be carried out.
+
+    `files` are whole texts for paths on the host, `committed_files` the same once the layout is to
+    be the default. `running` says what runs now: "stock", "this" layout, or the id of another one.
+    """
+
+    host: str
+    boot_id: str
+    state: str | None
+    running: str
+    refusals: tuple[Concern, ...]
+    warnings: tuple[Concern, ...]
+    notes: tuple[str, ...]
+    layout: Layout | None = None
+    entry: EntryPlan | None = None
+    boot_once: bool = True
+    files: tuple[dict[str, Any], ...] = ()
+    committed_files: tuple[dict[str, Any], ...] = ()
+    paths: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The steps that are left, from what the facts show; the host itself has the last word."""
+        steps: list[str] = []
+        if self.state is None or self.state == "planned" or not self._written:
+            steps.append("entry")
+        if self.running != "this" or self.state in (None, "planned", "staged", "fell-back"):
+            steps += [] if self.state == "armed" and not steps else ["arm"]
+            steps += ["reboot", "confirm"]
+        elif self.state == "armed":
+            steps.append("confirm")
+        return (*steps, "verify")
+
+    @property
+    def _written(self) -> bool:
+        # The facts do not hold the drop-in: the journal speaks for it.
+        return all(
+            item["sha256_before"] == _sha256(item["text"])
+            for item in self.files
+            if "sha256_before" in item
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; the module hotkit_entry reads it."""
+        data: dict[str, Any] = {
+            "schema_version": HOSTPLAN_SCHEMA_VERSION,
+            "host": self.host,
+            "boot_id": self.boot_id,
+            "state": self.state,
+            "running": self.running,
+            "refusals": [item.to_dict() for item in self.refusals],
+            "warnings": [item.to_dict() for item in self.warnings],
+            "notes": list(self.notes),
+        }
+        if self.layout is None or self.entry is None:
+            return data
+        return data | {
+            "layout": self.layout.to_dict(),
+            "token": self.layout.token,
+            "args": list(boot_arguments(self.layout)),
+            "entry_id": self.entry.entry_id,
+            "title": self.entry.title,
+            "method": self.entry.method,
+            "kernel": self.entry.kernel,
+            "cmdline": self.entry.cmdline,
+            "stock_id": self.entry.stock_id,
+            "boot_once": self.boot_once,
+            "files": list(self.files),
+            "committed_files": list(self.committed_files),
+            "left": list(self.left),
+            **self.paths,
+        }
+
+
+def plan_host(
+    facts: Mapping[str, Any], variables: Mapping[str, Any], *, host: str | None = None
+) -> HostPlan:
+    """Decide what provisioning does on the host with these facts and inventory variables.
+
+    A profile that does not fit, a loader that cannot do it, a machine that should not be touched:
+    all end as `refusals` of the plan, never as an exception.
+    """
+    name = host or str(facts.get("hostname") or "host")
+    state = _state(facts)
+    base: dict[str, Any] = {
+        "host": name,
+        "boot_id": str(facts.get("boot_id", "")),
+        "state": None,
+        "running": _running(facts, None),
+        "warnings": (),
+        "notes": (),
+    }
+    method = str(variables.get("hotkit_entry_method", "entry"))
+    commit = bool(variables.get("hotkit_commit", False))
+    try:
+        layout = _layout(facts, variables, name)
+        entry = entry_plan(
+            facts["boot"], layout, method=method, boot_once=not (method == "defaults" and commit)
+        )
+        committed = state is not None and state.get("state") == "committed"
+        mine = state is not None and state.get("token") == layout.token
+        files = _files(facts, entry, committed=committed and mine)
+    except PlanError as error:
+        return HostPlan(refusals=(Concern("profile", str(error), error.hint),), **base)
+    except HotkitError as error:
+        return HostPlan(refusals=(Concern("plan", error.message, error.hint),), **base)
+    refusals, warnings = preflight(
+        layout,
+        uid=int(facts.get("uid", -1)),
+        boot_free_bytes=int(facts["boot"].get("free_bytes") or 0),
+        memory_used_bytes=_memory_used(facts),
+        secure_boot=facts.get("secure_boot"),
+    )
+    running = _running(facts, layout)
+    notes = list(entry.findings)
+    if running not in ("stock", "this"):
+        notes.append(f"layout {running} runs now; this one is planned on the firmware's own map")
+    if mine and state is not None and state.get("state") == "fell-back":
+        notes.append("the last trial of this layout fell back to the stock entry")
+    return HostPlan(
+        **base
+        | {
+            "state": state.get("state") if mine and state else None,
+            "running": running,
+            "warnings": warnings,
+            "notes": tuple(notes),
+        },
+        refusals=refusals,
+        layout=layout,
+        entry=entry,
+        boot_once=not (method == "defaults" and commit),
+        files=files,
+        committed_files=_files(facts, entry, committed=True),
+        paths=_paths(facts["boot"], entry),
+    )
+
+
+def stripped_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """For a rollback: what each file of ours should hold when others changed it as well."""
+    boot = facts.get("boot") or {}
+    custom = boot.get("custom_cfg")
+    if custom is None or not boot.get("grub_dir"):
+        return {}
+    without = grub_block.remove(custom)
+    return {} if without == custom else {f"{boot['grub_dir']}/custom.cfg": without}
+
+
+def _layout(facts: Mapping[str, Any], variables: Mapping[str, Any], name: str) -> Layout:
+    wish = variables.get("hotkit_profile")
+    if wish is None:
+        raise HotkitError(
+            f"{name}: the inventory asks for no layout",
+            hint="set hotkit_profile, like `hotkit_profile: 4C16G-remote`, for the host or a group",
+        )
+    style = variables.get("hotkit_style")
+    profile = load_profile(wish, {"style": style} if style else None, name=name)
+    return plan(replace(topology_from_facts(facts), name=name), profile)
+
+
+def _files(
+    facts: Mapping[str, Any], entry: EntryPlan, *, committed: bool
+) -> tuple[dict[str, Any], ...]:
+    boot = facts["boot"]
+    if entry.method == "defaults":
+        assert entry.dropin is not None
+        return ({"path": DROPIN_PATH, "text": entry.dropin},)
+    before = boot.get("custom_cfg")
+    assert entry.block is not None and entry.custom_cfg is not None
+    text = entry.custom_cfg
+    if committed:
+        text = grub_block.insert(before or "", entry.block + default_lines(entry.entry_id))
+        if read_menu(text).default != entry.entry_id:
+            raise HotkitError("custom.cfg sets another default behind hotkit's block")
+    check = (boot.get("tools") or {}).get("grub-script-check")
+    return (
+        {
+            "path": f"{boot['grub_dir']}/custom.cfg",
+            "text": text,
+            "sha256_before": None if before is None else _sha256(before),
+            "check": [check] if check else None,
+        },
+    )
+
+
+def default_lines(entry_id: str) -> str:
+    """GRUB script that makes an entry the default, whatever GRUB_DEFAULT says.
+
+    custom.cfg is read after 00_header has chosen; a boot that was armed for once (`boot_once`,
+    set by 00_header together with next_entry) keeps its choice. grub.cfg, /etc/default/grub and
+    saved_entry stay untouched, so that rollback has nothing to guess.
+    """
+    return f'if [ "${{boot_once}}" != true ]; then\n  set default="{entry_id}"\nfi\n'
+
+
+def _paths(boot: Mapping[str, Any], entry: EntryPlan) -> dict[str, Any]:
+    tools = boot.get("tools") or {}
+    folder = boot["grub_dir"]
+    mkconfig = tools.get("grub-mkconfig") or "grub-mkconfig"
+    update = [mkconfig, "-o", f"{folder}/grub.cfg"]
+    return {
+        "custom_cfg": f"{folder}/custom.cfg",
+        "grub_cfg": f"{folder}/grub.cfg",
+        "grubenv": f"{folder}/grubenv",
+        "editenv": tools.get("grub-editenv") or "grub-editenv",
+        "update_grub": update if entry.method == "defaults" else None,
+    }
+
+
+def _state(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    state = facts.get("state")
+    return state if isinstance(state, Mapping) and "state" in state else None
+
+
+def _running(facts: Mapping[str, Any], layout: Layout | None) -> str:
+    ids = cmdline.values(str(facts.get("cmdline", "")), "hotkit.id")
+    if not ids:
+        return "stock"
+    return "this" if layout and layout.id in ids else str(ids[-1])
+
+
+def _memory_used(facts: Mapping[str, Any]) -> int | None:
+    """MemTotal - MemAvailable: what cannot be given back."""
+    fields = parse_meminfo(str(facts.get("meminfo", "")))
+    try:
+        return fields["MemTotal"] - fields["MemAvailable"]
+    except KeyError:
+        return None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
