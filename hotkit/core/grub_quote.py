@@ -35,16 +35,18 @@ def check_argument(argument: str) -> str:
 def grub_word(text: str) -> str:
     r"""Any text as one word of a GRUB script (custom.cfg, grub.cfg).
 
-    Plain text is left alone, and a `$` in otherwise plain text becomes `\$`, the spelling that
-    people look for. The rest goes into single quotes, inside which GRUB changes nothing; a
-    single quote itself is written outside them, as `\'`. A newline is refused: it would need quotes
-    over two lines.
+    A `$` becomes `\$`, outside quotes, the spelling that people look for (and that blscfg leaves
+    alone). Plain text stays; the rest goes into single quotes, inside which GRUB changes nothing;
+    a single quote itself is written outside them, as `\'`. A line end is refused: it would need
+    quotes over two lines.
     """
     if "\n" in text or "\r" in text or "\0" in text:
         raise HotkitError(f"{text!r} holds a line end, which no word of a GRUB script should")
-    if text and _PLAIN.fullmatch(text.replace("$", "")):
-        return text.replace("$", "\\$")
-    return "'" + text.replace("'", "'\\''") + "'"
+    return "\\$".join(_quoted(part) for part in text.split("$")) if text else "''"
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "'\\''") + "'"
 
 
 def grub_script(arguments: Sequence[str]) -> str:

@@ -50,7 +50,7 @@ def check_no_other_ram(layout: Layout, observed: Observed) -> Check:
     known = RangeSet.of(item for plan in layout.nodes for item in plan.predicted)
     if observed.topology is not None:
         for plan in layout.nodes:
-            if plan.role != "pmem":
+            if plans_ram(plan):
                 known = known.union(observed.topology.span(plan.node))
     stray = pages(observed.system_ram.subtract(known).union(observed.hotplugged_ram))
     if not stray:
@@ -77,7 +77,7 @@ def check_memtotal(plan: NodePlan, observed: Observed, bounds: tuple[int, int]) 
 
 def check_numactl(layout: Layout, observed: Observed) -> Check:
     """`numactl -H` lists every node that keeps RAM, with its size, and no other node with RAM."""
-    wanted = {plan.node for plan in layout.nodes if plan.kept_bytes and plan.role != "pmem"}
+    wanted = {plan.node for plan in layout.nodes if plan.kept_bytes}
     expected = "RAM on node " + (", ".join(map(str, sorted(wanted))) or "none")
     if observed.numactl_nodes is None:
         return unknown(
@@ -142,6 +142,11 @@ def check_pmem(node: int, planned: Range, observed: Observed) -> Check:
     claimed = bool(observed.pmem.intersect(whole))
     found = "there, Persistent Memory in iomem" if claimed else "there, no driver has claimed it"
     return judged(name, expected, found, True, "The PMEM is there and is not used as RAM.")
+
+
+def plans_ram(plan: NodePlan) -> bool:
+    """Whether the node has RAM to plan with: not so a node of PMEM alone."""
+    return plan.role != "pmem" or plan.present_bytes > 0
 
 
 def pages(ranges: RangeSet) -> RangeSet:

@@ -17,6 +17,7 @@ from hotkit.core.memory_checks import (
     check_numactl,
     check_pmem,
     check_system_ram,
+    plans_ram,
 )
 from hotkit.core.observed import Observed
 
@@ -45,7 +46,7 @@ def expectations(
     if kernel is not None:
         checks.append(check_kernel(kernel, observed))
     checks += [check_cpus(layout, observed), check_cpu_nodes(layout, observed)]
-    planned = [plan for plan in layout.nodes if plan.role != "pmem"]
+    planned = [plan for plan in layout.nodes if plans_ram(plan)]
     checks += [check_system_ram(plan, observed) for plan in planned]
     checks.append(check_no_other_ram(layout, observed))
     checks += [

@@ -1,0 +1,126 @@
+"""GRUB's lexer: the fixed table of spellings, and what is refused where."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotkit.core.grub_eval import GrubEnv, expand, kernel_cmdline, loader_cmdline, run_script
+from hotkit.core.grub_lexer import Command, parse, walk
+from hotkit.core.grub_quote import grub_word
+from hotkit.core.grub_words import GrubSyntaxError
+from hotkit.errors import HotkitError
+
+TITLE = "hotkit-unescaped"
+
+
+@pytest.mark.parametrize(
+    ("written", "arrives"),
+    [
+        ("memmap=127796M$5324M", "memmap=127796MM"),
+        ("memmap=512M$1G", "memmap=512Mhotkit-unescapedG"),  # $1 is the entry's title
+        ("memmap=1G\\$5G", "memmap=1G$5G"),
+        ("memmap=1G\\\\$5G", "memmap=1G\\\\G"),
+        ("'memmap=1G$5G'", "memmap=1G$5G"),
+        ("'memmap=1G\\$5G'", "memmap=1G\\\\$5G"),
+        ('"memmap=1G$5G"', "memmap=1GG"),
+        ('"memmap=1G\\$5G"', "memmap=1G$5G"),
+        ('"memmap=512M\\\\\\$1G"', "memmap=512M\\\\$1G"),
+        ("memmap=512M%1G-1+2", "memmap=512M%1G-1+2"),
+        ("memmap=1G#5G,1G!9G,1G@2G", "memmap=1G#5G,1G!9G,1G@2G"),
+        ('bar=\\"q\\"', 'bar=\\"q\\"'),
+        ("'dyndbg=file a +p'", '"dyndbg=file a +p"'),
+        ("$nothing maxcpus=4", "maxcpus=4"),
+        ("$v", "1G\\\\$5G"),  # the value of a variable is not scanned again
+        ("a\\\n b", "a b"),
+        ("a # the rest", "a"),
+        ("${10}x $# $@", "x 1 hotkit-unescaped"),
+    ],
+)
+def test_linux_line(written: str, arrives: str) -> None:
+    script = f"set v='1G\\$5G'\nlinux /k {written}\n"
+    assert kernel_cmdline(script, params=(TITLE,)) == f"BOOT_IMAGE=/k {arrives}"
+
+
+@pytest.mark.parametrize(
+    ("script", "where", "what"),
+    [
+        ("linux 'open", "line 1, column 7", "never closed"),
+        ('a\nlinux "open', "line 2, column 7", "never closed"),
+        ("linux a$-b", "line 1, column 8", "names no variable"),
+        ('linux "a$-b"', "line 1, column 9", "names no variable"),
+        ("linux a{b", "line 1, column 10", "command"),
+        ("menuentry x { }", "line 1, column 15", "command"),
+        ("menuentry x {\na", "line 2, column 2", "end of the script"),
+        ("a ;; b", "line 1, column 3", "';;'"),
+        ("a | b", "line 1, column 3", "'|'"),
+        ("if a; then b; ", "line 1, column 15", "end of the script"),
+        ("if a\nthen\nfi", "line 3, column 1", "'fi'"),
+        ("for 1 in a; do b; done", "line 1, column 5", "variable's name"),
+        ("function f { a }", "line 1, column 16", "line end"),
+        ("menuentry x {\nfunction f { a; }\n}", "line 2, column 1", "'function'"),
+        ("echo [[", "line 1, column 6", "'[['"),
+        ("done", "line 1, column 1", "'done'"),
+        ("a \\", "line 1, column 3", "script ends"),
+    ],
+)
+def test_refused(script: str, where: str, what: str) -> None:
+    with pytest.raises(GrubSyntaxError) as caught:
+        parse(script)
+    assert where in caught.value.message
+    assert what in caught.value.message
+
+
+def test_reserved_words_are_arguments_too() -> None:
+    (command,) = parse("echo if then fi do done { a }")
+    assert isinstance(command, Command)
+    assert command.block is not None
+    assert [word.raw for word in command.words] == ["echo", "if", "then", "fi", "do", "done"]
+    assert [item.name for item in walk((command,))] == ["echo", "a"]
+    assert [item.name for item in walk((command,), blocks=False)] == ["echo"]
+
+
+def test_quoting_makes_an_empty_argument_and_nothing_else_does() -> None:
+    (command,) = parse('a \'\' "" $x "$x" \\\n \'b\'""c')
+    assert isinstance(command, Command)
+    assert expand(command.words, GrubEnv()) == ["a", "", "", "", "bc"]
+    assert expand(command.words, GrubEnv({"x": " 1  2 "})) == [
+        "a", "", "", "1", "2", " 1  2 ", "bc",
+    ]  # fmt: skip
+
+
+def test_loader_cmdline() -> None:
+    assert loader_cmdline(["/k", "a b", "c\\d", "it's", '"']) == '/k "a b" c\\\\d it\\\'s \\"'
+
+
+def test_a_boot_that_only_the_machine_decides_is_refused() -> None:
+    with pytest.raises(HotkitError, match="depends on the machine"):
+        run_script("if [ -f /x ]; then linux /a; else linux /b; fi")
+    with pytest.raises(HotkitError, match="depends on the machine"):
+        run_script("if search --file /x; then linux /a; fi")
+    assert run_script("if [ -f /x ]; then insmod a; fi\nlinux /b").linux == ["/b"]
+
+
+def test_a_function_that_never_ends_is_refused() -> None:
+    with pytest.raises(HotkitError, match="without end"):
+        run_script("function f {\n f\n}\nf\n")
+
+
+def test_a_script_without_linux_has_no_command_line() -> None:
+    with pytest.raises(HotkitError, match="no linux"):
+        kernel_cmdline("echo linux")
+
+
+# Any text that a word can hold: no line ends, which grub_word refuses.
+texts = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"]))
+
+
+@given(st.lists(texts))
+def test_lexer_undoes_grub_word(values: list[str]) -> None:
+    line = "echo " + " ".join(grub_word(item) for item in values)
+    (command,) = parse(line + "\n")
+    assert isinstance(command, Command)
+    assert [word.literal for word in command.words[1:]] == values
+    env = GrubEnv(dict.fromkeys("abcdefgh", "x"), params=("the title", "two"))
+    assert expand(command.words[1:], env) == values

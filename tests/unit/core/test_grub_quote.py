@@ -1,0 +1,116 @@
+"""Every layer's own reader undoes what was quoted for it; what no layer carries is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotkit.core import grub_quote
+from hotkit.core.cmdline import argument_problem
+from hotkit.core.cmdline import parse as parse_cmdline
+from hotkit.core.grub_eval import kernel_cmdline
+from hotkit.core.sh_lexer import source
+from hotkit.errors import HotkitError
+
+# What can be a kernel argument at all: printable ASCII without quotes, backslash, white space.
+arguments = st.lists(
+    st.text(
+        st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="\\'\""),
+        min_size=1,
+    ).map(lambda text: f"a={text}"),
+    min_size=1,
+    max_size=5,
+)
+EXAMPLE = ["maxcpus=4", "memmap=127796M$5324M,117964M$146228M"]
+
+
+def blscfg(options: str, variables: dict[str, str]) -> str:
+    r"""blscfg's expand_val() since May 2025: `$name` is replaced, `\$` is left for the script."""
+    return re.sub(
+        r"\\\$|\$\{?([A-Za-z0-9_]+)\}?",
+        lambda found: variables.get(found[1], "") if found[1] else found[0],
+        options,
+    )
+
+
+@given(arguments)
+def test_grub_script(values: list[str]) -> None:
+    line = f"linux /k {grub_quote.grub_script(values)}"
+    found = kernel_cmdline(line, params=("the title",))
+    assert [item.text for item in parse_cmdline(found)][1:] == values
+    assert found == " ".join(["BOOT_IMAGE=/k", *values])
+
+
+@given(arguments)
+def test_grub_dropin(values: list[str]) -> None:
+    before = {"GRUB_CMDLINE_LINUX_DEFAULT": "quiet"}
+    value = source(grub_quote.grub_dropin(values), before)["GRUB_CMDLINE_LINUX_DEFAULT"]
+    found = kernel_cmdline(f"linux /k {value}", params=("the title",))
+    assert found == " ".join(["BOOT_IMAGE=/k", "quiet", *values])
+
+
+@given(arguments)
+def test_bls(values: list[str]) -> None:
+    options = grub_quote.bls_options(values, understands_escape=True)
+    found = kernel_cmdline(f"linux /k {blscfg(options, {})}", params=("the title",))
+    assert found == " ".join(["BOOT_IMAGE=/k", *values])
+    pasted = blscfg("$hotkit_args", {"hotkit_args": grub_quote.bls_grubenv(values)})
+    assert kernel_cmdline(f"linux /k {pasted}") == " ".join(["BOOT_IMAGE=/k", *values])
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+def test_yaml(text: str) -> None:
+    try:
+        scalar = grub_quote.yaml_scalar(text)
+    except HotkitError:
+        assert not text.isprintable()
+        return
+    assert yaml.safe_load(f"key: {scalar}\n") == {"key": text}
+    assert yaml.safe_load(f"- {scalar}\n") == [text]
+
+
+@given(arguments)
+def test_every_layer_has_a_text_or_a_way_out(values: list[str]) -> None:
+    for row in grub_quote.every_layer(values):
+        assert row.text or (row.refusal and row.way_out)
+
+
+def test_the_spellings_that_people_look_for() -> None:
+    text = {row.layer: row.text for row in grub_quote.every_layer(EXAMPLE)}
+    assert text["YAML"] == "'maxcpus=4 memmap=127796M$5324M,117964M$146228M'"
+    assert text["GRUB script"] == "maxcpus=4 memmap=127796M\\$5324M,117964M\\$146228M"
+    assert text["grub.d drop-in"] == (
+        'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT"'
+        "' maxcpus=4 memmap=127796M\\$5324M,117964M\\$146228M'"
+    )
+    assert text["systemd-boot"] == " ".join(EXAMPLE)
+    assert text["BLS entry, older"] is None
+
+
+def test_an_older_blscfg_carries_percent() -> None:
+    values = ["memmap=512M%1G-1+2"]
+    assert grub_quote.bls_options(values, understands_escape=False) == values[0]
+    with pytest.raises(HotkitError) as caught:
+        grub_quote.bls_options(EXAMPLE, understands_escape=False)
+    assert "style '%'" in (caught.value.hint or "")
+    assert "hotkit_args" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("bad", ["a\\b", "a'b", 'a"b', "a b", "a\tb", "a\nb", "", "a\x7f", "ü"])
+def test_what_no_loader_passes_on(bad: str) -> None:
+    assert argument_problem(bad)
+    for quote in (grub_quote.grub_script, grub_quote.grub_dropin, grub_quote.systemd_boot):
+        with pytest.raises(HotkitError, match="cannot be a kernel argument"):
+            quote(["fine", bad])
+    with pytest.raises(HotkitError):
+        grub_quote.every_layer([bad])
+
+
+@pytest.mark.parametrize("bad", ["a\nb", "a\rb", "a\0b"])
+def test_no_word_holds_a_line_end(bad: str) -> None:
+    with pytest.raises(HotkitError, match="line end"):
+        grub_quote.grub_word(bad)

@@ -1,0 +1,58 @@
+"""Drop-ins as sh reads them; the table is of research: each was run through real grub-mkconfig."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotkit.core.grub_quote import sh_word
+from hotkit.core.sh_lexer import source
+from hotkit.errors import HotkitError
+
+
+@pytest.mark.parametrize(
+    ("written", "in_grub_cfg"),
+    [
+        ('"memmap=100M$5324M"', "memmap=100M324M"),
+        ('"memmap=256M$1G"', "memmap=256M/usr/sbin/grub-probeG"),
+        ('"memmap=100M\\$5324M"', "memmap=100M$5324M"),
+        ('"memmap=100M\\\\$5324M"', "memmap=100M\\324M"),
+        ('"memmap=100M\\\\\\$5324M"', "memmap=100M\\$5324M"),
+        ("'memmap=100M\\$5324M'", "memmap=100M\\$5324M"),
+        ("'memmap=100M$5324M'", "memmap=100M$5324M"),
+        ("'memmap=100M\\\\\\$5324M'", "memmap=100M\\\\\\$5324M"),
+        ("a\\$b'c d'\"$Y ${Y} \\x\"", "a$bc dyes yes \\x"),
+        ("", ""),
+        ("a$", "a$"),
+        ("a\\\nb", "ab"),
+    ],
+)
+def test_assignment(written: str, in_grub_cfg: str) -> None:
+    assert source(f"# comment\nY=yes; export X={written} # more\n")["X"] == in_grub_cfg
+
+
+def test_a_commands_output_is_unknown() -> None:
+    text = 'A=`lsb_release -i -s 2> /dev/null || echo Debian`\nB="$(date)"\nC=1\n'
+    assert source(text, {"A": "old"}) == {"C": "1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("A=1\nif true; then B=2; fi\n", "line 2"),
+        ("A='open\n", "never closed"),
+        ('A="open\n', "never closed"),
+        ("A=${B:-c}\n", "operator"),
+        ("A=(1 2)\n", "command"),
+        ("A+=b\n", "not an assignment"),
+    ],
+)
+def test_refused(text: str, what: str) -> None:
+    with pytest.raises(HotkitError, match=what):
+        source(text)
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_source_undoes_sh_word(value: str) -> None:
+    assert source(f"X={sh_word(value)}\nY=after\n") == {"X": value, "Y": "after"}
