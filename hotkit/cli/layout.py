@@ -91,7 +91,9 @@ def plan_command(
         document = planned.layout.to_dict() | {"review": planned.review.to_dict()}
         click.echo(json.dumps(document, indent=2))
         return
-    show(layout_report(planned.layout, planned.topology, planned.review))
+    show(
+        layout_report(planned.layout, planned.topology, planned.review, planned.slow_pmem),
+    )
     show_plain(f"\n{planned.layout.cmdline}")
 
 

@@ -107,15 +107,14 @@ def review(args: str | Iterable[str], topology: Topology, profile: Profile | Non
         except PlanError as error:
             findings.append(Finding(severity=Severity.ERROR, code="profile", sentence=str(error)))
         else:
-            findings += review_rules.against(topology, layout, profile, outcome)
+            differs = list(review_rules.against(topology, layout, profile, outcome))
+            findings += differs
             wanted = {item.node: item.wanted_bytes for item in layout.nodes}
             nodes = tuple(
                 _node(topology, item.node, outcome, wanted.get(item.node)) for item in nodes
             )
-            findings += review_rules.other_meaning(
-                [(n.kept_bytes, n.span_bytes, n.wanted_bytes) for n in nodes if n.wanted_bytes],
-                profile,
-            )
+            sizes = [(n.kept_bytes, n.span_bytes, n.wanted_bytes) for n in nodes if n.wanted_bytes]
+            findings += review_rules.other_meaning(sizes, profile) if differs else ()
     findings += review_rules.cpus(topology, line, cpus, profile)
     findings.sort(key=lambda item: -item.severity)
     return Review(

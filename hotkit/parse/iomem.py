@@ -39,7 +39,8 @@ class Iomem:
         RAM that was plugged in later is in here too when a driver called it just "System RAM";
         dax memory is not ("System RAM (kmem)").
         """
-        return self.named("System RAM")
+        # Not only at the top level: memmap=nn@ss may put RAM into a PCI bridge's window.
+        return self.named("System RAM", depth=None)
 
     @property
     def persistent(self) -> RangeSet:

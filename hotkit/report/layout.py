@@ -38,8 +38,13 @@ def topology_report(topology: Topology) -> RenderableType:
     return Group(table, *_notes(topology.notes))
 
 
-def layout_report(layout: Layout, topology: Topology, review: Review) -> RenderableType:
-    """The plan per node, a picture in address order, the command line to copy, and findings."""
+def layout_report(
+    layout: Layout, topology: Topology, review: Review, slow_pmem: int | None = None
+) -> RenderableType:
+    """The plan per node, a picture in address order, what a size means, and findings.
+
+    `slow_pmem` is the node whose PMEM is the slow tier, if it is one.
+    """
     title = f"{layout.profile} on {layout.topology} (a size means: {layout.size_means})"
     table = Table(title=title)
     for name in ("node", "role", "wanted", "RAM present", "kept", "reserved", "System RAM then"):
@@ -47,7 +52,7 @@ def layout_report(layout: Layout, topology: Topology, review: Review) -> Rendera
     for item in layout.nodes:
         table.add_row(
             str(item.node),
-            item.role,
+            "pmem (slow tier)" if item.node == slow_pmem else item.role,
             "-" if item.wanted_bytes is None else format_size(item.wanted_bytes),
             format_size(item.present_bytes) if item.present_bytes else "-",
             format_size(item.kept_bytes) if item.kept_bytes else "-",
