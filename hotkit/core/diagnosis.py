@@ -92,9 +92,10 @@ def _arguments(layout: Layout, observed: Observed) -> Iterator[Cause]:
         first = matches[0]
         title = f", here {first.title!r}" if first.title else ""
         reason = first.spelling.why + (f" ($1 is the entry's title{title})" if title else "")
-        spellings = "; ".join(
-            dict.fromkeys(f"{m.spelling.form} in {FILES[m.spelling.where]}" for m in matches)
-        )
+        forms: dict[str, list[str]] = {}
+        for match in matches:
+            forms.setdefault(FILES[match.spelling.where], []).append(match.spelling.form)
+        spellings = "; ".join(f"{' or '.join(found)} in {file}" for file, found in forms.items())
         yield Cause(
             kind="lost-escape",
             sentence=(

@@ -155,8 +155,8 @@ MEMMAP = next(arg for arg in LAYOUT.args if arg.startswith("memmap="))
     [
         # research/grub-and-provisioning.md 2.3: every `$` with the digits behind it is gone.
         (MEMMAP, None),
-        ("EATEN", "$ in custom.cfg"),
-        (MEMMAP.replace("$", r"\\$"), r"\\\$ in custom.cfg"),
+        ("EATEN", '$ or "$" in custom.cfg'),
+        (MEMMAP.replace("$", r"\\$"), r"\\\$ or "),
         (MEMMAP.replace("$", r"\$"), r"\$ in a loader that expands nothing"),
     ],
 )
