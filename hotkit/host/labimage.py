@@ -5,7 +5,8 @@ packages, `mke2fs -d` fills a file system inside the disk file, and one boot wit
 the distribution's own grub-install and update-grub.
 
 An image lives in `$XDG_CACHE_HOME/hotkit/images/<recipe>-<date>/`: `base.raw` (sparse, never
-written again: machines are overlays), `vmlinuz`, `initrd.img`, `config`, `manifest.json`, `bake.log`.
+written again: machines are overlays), `vmlinuz`, `initrd.img`, `config`, `manifest.json` and
+`bake.log`.
 `recipe` is a hash of everything that decides what is built, except the versions of the Debian
 packages: an image stays as it is until somebody asks for a newer one (`--rebuild`), so that two
 days in the lab are comparable; the manifest names every package version.
@@ -151,15 +152,12 @@ def _build(say: Say, mirror: str | None) -> LabImage:
     work.mkdir(mode=0o700)
     timings: dict[str, float] = {}
     try:
-        for name, step in (
-            ("packages", lambda: _bootstrap(work, mirror)),
-            ("disk", lambda: _pack(work)),
-            ("bake", lambda: _bake(work)),
-        ):
-            say(_STEPS[name])
-            began = time.monotonic()
-            step()
-            timings[f"{name}_s"] = round(time.monotonic() - began, 1)
+        with _step("packages", say, timings):
+            _bootstrap(work, mirror)
+        with _step("disk", say, timings):
+            _pack(work)
+        with _step("bake", say, timings):
+            _bake(work)
         _write_manifest(work, timings)
         work.rename(final)
     except BaseException:
@@ -173,6 +171,14 @@ _STEPS = {
     "disk": "2/3 a disk of it (mke2fs -d, no loop device)",
     "bake": "3/3 first boot: the real grub-install and update-grub",
 }
+
+
+@contextmanager
+def _step(name: str, say: Say, timings: dict[str, float]) -> Iterator[None]:
+    say(_STEPS[name])
+    began = time.monotonic()
+    yield
+    timings[f"{name}_s"] = round(time.monotonic() - began, 1)
 
 
 def _bootstrap(work: Path, mirror: str | None) -> None:
