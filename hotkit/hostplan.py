@@ -48,6 +48,12 @@ class HostPlan:
     paths: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def kernel_release(self) -> str | None:
+        """The release that must run afterwards, from the kernel's file name, if it has one."""
+        name = self.entry.kernel.rpartition("/")[2] if self.entry else ""
+        return name.removeprefix("vmlinuz-") if name.startswith("vmlinuz-") else None
+
+    @property
     def left(self) -> tuple[str, ...]:
         """The steps that are left, from what the facts show; the host itself has the last word."""
         steps: list[str] = []
@@ -91,6 +97,7 @@ class HostPlan:
             "title": self.entry.title,
             "method": self.entry.method,
             "kernel": self.entry.kernel,
+            "kernel_release": self.kernel_release,
             "cmdline": self.entry.cmdline,
             "stock_id": self.entry.stock_id,
             "boot_once": self.boot_once,
@@ -139,6 +146,8 @@ def plan_host(
         boot_free_bytes=int(facts["boot"].get("free_bytes") or 0),
         memory_used_bytes=_memory_used(facts),
         secure_boot=facts.get("secure_boot"),
+        kernel=entry.kernel,
+        kernels=tuple(facts["boot"].get("kernels") or ()),
     )
     running = _running(facts, layout)
     notes = list(entry.findings)

@@ -34,10 +34,13 @@ def preflight(
     boot_free_bytes: int,
     memory_used_bytes: int | None,
     secure_boot: bool | None,
+    kernel: str,
+    kernels: tuple[str, ...],
 ) -> tuple[tuple[Concern, ...], tuple[Concern, ...]]:
     """(refusals, warnings) for booting `layout` on a machine in this condition.
 
-    `memory_used_bytes` is MemTotal - MemAvailable now, None when unknown.
+    `kernel` is the path by which GRUB loads it (`/boot` may be missing in it), `kernels` the paths
+    of those in /boot. `memory_used_bytes` is MemTotal - MemAvailable now, None when unknown.
     """
     refusals: list[Concern] = []
     warnings: list[Concern] = []
@@ -51,6 +54,10 @@ def preflight(
             Concern("space", f"/boot has {format_size(boot_free_bytes)} free, too little to write",
                     "remove old kernels: apt-get autoremove")
         )  # fmt: skip
+    if kernel.rpartition("/")[2] not in {path.rpartition("/")[2] for path in kernels}:
+        refusals.append(
+            Concern("kernel", f"grub.cfg names {kernel}, which is not in /boot", "run update-grub")
+        )
     left = sum(item.kept_bytes for item in layout.nodes)
     if left < LEAST_RAM_BYTES:
         refusals.append(

@@ -14,14 +14,14 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-_BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+_BOOT = "cat /proc/sys/kernel/random/boot_id /proc/cmdline"
 _REBOOT = "systemctl reboot || shutdown -r now"
 _TRY_SECONDS = 5
 _PAUSE_SECONDS = 1.0
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """`hotkit_reboot: {timeout: 900}`; returns `boot_id`, `boot_id_before` and `elapsed`."""
+    """`hotkit_reboot: {timeout: 900}`; returns `boot_id`, `cmdline` and `elapsed`."""
 
     TRANSFERS_FILES = False
     _VALID_ARGS = frozenset(("timeout",))
@@ -31,19 +31,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if self._task.check_mode:
             return result | {"changed": True, "elapsed": 0}
         timeout = float(self._task.args.get("timeout", 900))
-        before = self._boot_id()
+        before = self._boot()
         if before is None:
             raise AnsibleConnectionFailure("the machine did not tell its boot id before the reboot")
         began = time.monotonic()
         self._ask_to_reboot()
         while time.monotonic() - began < timeout:
             self._forget_connection()
-            now = self._boot_id()
-            if now not in (None, before):
+            now = self._boot()
+            if now is not None and now[0] != before[0]:
                 elapsed = round(time.monotonic() - began)
                 return result | {
-                    "changed": True, "boot_id": now, "boot_id_before": before, "elapsed": elapsed,
-                    "rebooted": True,
+                    "changed": True, "rebooted": True, "elapsed": elapsed,
+                    "boot_id": now[0], "cmdline": now[1],
                 }  # fmt: skip
             time.sleep(_PAUSE_SECONDS)
         raise AnsibleConnectionFailure(
@@ -59,14 +59,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if done["rc"] > 0 and done["rc"] not in (143, 255):
             raise AnsibleError(f"the machine refuses to reboot: {done['stderr'].strip()}")
 
-    def _boot_id(self) -> str | None:
+    def _boot(self) -> tuple[str, str] | None:
+        """Boot id and command line, None while the machine does not answer."""
         try:
             self._connection.set_option("timeout", _TRY_SECONDS)
-            done = self._low_level_execute_command(_BOOT_ID, sudoable=False)
+            done = self._low_level_execute_command(_BOOT, sudoable=False)
         except AnsibleError:
             return None
-        text = str(done["stdout"]).strip()
-        return text if done["rc"] == 0 and len(text) == 36 else None
+        lines = str(done["stdout"]).splitlines()
+        return (lines[0].strip(), lines[1].strip()) if done["rc"] == 0 and len(lines) > 1 else None
 
     def _forget_connection(self) -> None:
         with contextlib.suppress(AnsibleError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -27,6 +28,14 @@ def hotkit_plan(facts: dict[str, Any], variables: dict[str, Any], host: str) -> 
         if key in variables
     }
     return hostplan.plan_host(_plain(facts), wishes, host=host).to_dict()
+
+
+def hotkit_approved(path: str, host: str) -> dict[str, Any]:
+    """The plan of one host in the file of plans that a person approved."""
+    plans: dict[str, dict[str, Any]] = json.loads(Path(path).read_text())
+    if host not in plans:
+        raise AnsibleFilterError(f"{path} has no plan for {host}")
+    return plans[host]
 
 
 def hotkit_stripped(facts: dict[str, Any]) -> dict[str, str]:
@@ -62,6 +71,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "hotkit_plan": hotkit_plan,
+            "hotkit_approved": hotkit_approved,
             "hotkit_stripped": hotkit_stripped,
             "hotkit_judge": hotkit_judge,
             "hotkit_gather_script": hotkit_gather_script,

@@ -1,0 +1,93 @@
+"""`hotkit provision`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from rich.console import Console
+
+from hotkit.errors import HotkitError
+from hotkit.hoststory import Result
+from hotkit.provision import provision
+from hotkit.report.provision import LiveProgress, print_summary
+from hotkit.report.verify import print_verdicts
+
+
+@click.command("provision")
+@click.argument("inventory", default="lab")
+@click.option("--limit", metavar="PATTERN", help="Only these hosts (an Ansible host pattern).")
+@click.option("--check", is_flag=True, help="Say what would change; write nothing, reboot nothing.")
+@click.option("--diff", is_flag=True, help="Show every change to a file.")
+@click.option("--yes", is_flag=True, help="Do not ask before writing.")
+@click.option(
+    "--commit",
+    is_flag=True,
+    help="Make the layout the default entry once every check passed (or hotkit_commit: true).",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(
+    inventory: str,
+    limit: str | None,
+    check: bool,
+    diff: bool,
+    yes: bool,
+    commit: bool,
+    as_json: bool,
+) -> int:
+    """Boot every host of INVENTORY once into the memory layout that its profile asks for.
+
+    INVENTORY is a path or the name of a folder under inventories/ (default: lab). Per host: read
+    the machine, plan the layout on its firmware's map, simulate the boot entry, ask; then write the
+    entry to custom.cfg (after a copy of the original), arm it for ONE boot, reboot, see that it
+    came up, and verify it. The stock entry is never touched: any later reboot is stock again.
+
+    A machine whose layout panics comes back to its stock entry by itself; that is exit code 4. A
+    second call continues where the first was cut off, and changes nothing on a host that runs its
+    layout.
+
+    \b
+    Examples:
+      hotkit provision lab --limit lab-small --check --diff
+      hotkit provision my-lab --yes --json | jq '.hosts[] | {host, status, sentence}'
+
+    Undo: hotkit rollback INVENTORY. Without hotkit: ansible-playbook playbooks/provision.yml
+    (docs/provisioning.md).
+
+    Exit codes: 0 done, 1 failed or not verified, 2 bad input (nothing was written), 3 unreachable,
+    4 fell back to the stock entry.
+    """
+    if not (yes or check or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise HotkitError(
+            "nobody is there to approve the plan (no terminal)",
+            hint="--yes goes ahead without asking, --check only says what would change",
+        )
+    screen = Console(stderr=True, highlight=False)
+
+    def approve() -> bool:
+        return yes or click.confirm("Write this and reboot once?", err=True, default=False)
+
+    with LiveProgress(screen) as progress:
+        result = provision(
+            inventory,
+            progress,
+            progress.paused(approve),
+            limit=limit,
+            check=check,
+            diff=diff,
+            commit=commit,
+        )
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=2))
+    else:
+        _print(result)
+    return result.exit_code
+
+
+def _print(result: Result) -> None:
+    out = Console(highlight=False)
+    failed = [item.verdict for item in result.hosts if item.verdict and not item.verdict.ok]
+    if failed:
+        print_verdicts(failed, out)
+    print_summary(result.hosts, str(result.folder), out)

@@ -1,0 +1,66 @@
+"""`hotkit rollback`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from rich.console import Console
+
+from hotkit.errors import HotkitError
+from hotkit.report.provision import LiveProgress, print_summary
+from hotkit.rollback import rollback
+
+
+@click.command("rollback")
+@click.argument("inventory", default="lab")
+@click.option("--limit", metavar="PATTERN", help="Only these hosts (an Ansible host pattern).")
+@click.option("--check", is_flag=True, help="Say what would change; write nothing, reboot nothing.")
+@click.option("--diff", is_flag=True, help="Show every change to a file.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--no-reboot", is_flag=True, help="Restore the files, let a running layout run on.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(
+    inventory: str,
+    limit: str | None,
+    check: bool,
+    diff: bool,
+    yes: bool,
+    no_reboot: bool,
+    as_json: bool,
+) -> int:
+    """Take back everything that hotkit wrote on the hosts of INVENTORY, and boot the stock entry.
+
+    /boot and /etc are as they were before the first `hotkit provision`, to the byte: from the
+    copies taken then. What others changed since (another kernel, a variable in grubenv) stays, only
+    hotkit's part goes, and that is said. /var/lib/hotkit is removed last.
+
+    \b
+    Examples:
+      hotkit rollback lab --limit lab-small
+      hotkit rollback my-lab --check --diff
+
+    Exit codes: 0 done, 1 failed, 2 bad input, 3 unreachable.
+    """
+    if not (yes or check or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise HotkitError(
+            "nobody is there to approve the rollback (no terminal)",
+            hint="--yes goes ahead without asking, --check only says what would change",
+        )
+    screen = Console(stderr=True, highlight=False)
+
+    def approve() -> bool:
+        reboots = "" if no_reboot else " and reboot"
+        return yes or click.confirm(f"Restore {inventory}{reboots}?", err=True, default=False)
+
+    with LiveProgress(screen) as progress:
+        result = rollback(
+            inventory, progress, progress.paused(approve), limit=limit, check=check, diff=diff,
+            reboot=not no_reboot,
+        )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), indent=2))
+    else:
+        print_summary(result.hosts, str(result.folder), Console(highlight=False))
+    return result.exit_code
