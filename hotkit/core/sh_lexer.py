@@ -93,8 +93,8 @@ def _value(
         elif char == "$":
             piece, at = _reference(text, at, known, params)
             out += piece
-        elif char == "`":
-            raise _Opaque
+        elif char == "`" or (char == "~" and text[at - 1] in "=:"):
+            raise _Opaque  # a command, a home directory
         else:
             out += char
             at += 1
