@@ -6,10 +6,11 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hotkit.core.hostverdict import HostVerdict, verdict_from_results
+from hotkit.core.hostverdict import HostVerdict, Outcome, verdict_from_results
 from hotkit.core.layout import Layout
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.inventory import Host, Inventory, load_inventory
@@ -60,7 +61,14 @@ def verify_hosts(
     # Short: a socket path below it must fit 108 bytes.
     with tempfile.TemporaryDirectory(prefix="hotkit-verify-") as name:
         results = _run_suite(Path(name), hosts, layouts or {}, kernels or {}, junit)
-    return [verdict_from_results(host.name, results.get(host.name)) for host in hosts]
+    return [_verdict(host, results) for host in hosts]
+
+
+def _verdict(host: Host, results: Mapping[str, Any]) -> HostVerdict:
+    verdict = verdict_from_results(host.name, results.get(host.name))
+    if verdict.outcome is Outcome.UNREACHABLE and host.machine is not None:
+        return replace(verdict, problem=f"{verdict.problem} (is it up? hotkit lab up {host.name})")
+    return verdict
 
 
 def wanted_of(host: Host, layout: Layout | None, kernel: str | None) -> dict[str, Any]:

@@ -63,5 +63,7 @@ def command(
         }
         click.echo(json.dumps(document, indent=2))
     else:
-        print_verdicts(verdicts, Console(file=sys.stdout, highlight=False))
+        # A log file is as wide as it needs to be; a terminal is as wide as it is.
+        width = None if sys.stdout.isatty() else 120
+        print_verdicts(verdicts, Console(file=sys.stdout, highlight=False, width=width))
     return code

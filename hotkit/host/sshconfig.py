@@ -8,9 +8,10 @@ what the way to each host comes to (`ssh -G`), and the answer is written down.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
-from hotkit.errors import HotkitError
+from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.run import run
 from hotkit.host.sshway import SshWay
 
@@ -34,6 +35,7 @@ def write_ssh_config(ways: Mapping[str, SshWay], path: Path) -> None:
     """
     blocks = ["# Written by hotkit for one run; edits are lost."]
     for name, way in ways.items():
+        _must_exist(name, way)
         blocks.append("\n".join([f"Host {name}", *(f"    {line}" for line in _options(name, way))]))
     # A jump host is looked up in the same file: what the user calls it must be known here too.
     includes = dict.fromkeys(item for way in ways.values() for item in _config_files(way))
@@ -41,6 +43,16 @@ def write_ssh_config(ways: Mapping[str, SshWay], path: Path) -> None:
         blocks.append("\n".join(["Match all", *(f"    Include {item}" for item in includes)]))
     path.write_text("\n\n".join(blocks) + "\n")
     path.chmod(0o600)
+
+
+def _must_exist(name: str, way: SshWay) -> None:
+    for item in _named_files(way):
+        if not Path(item).expanduser().exists():
+            raise HotkitError(
+                f"{name} cannot be reached: its ssh_config {item} is not there",
+                hint="a lab machine must run first: hotkit lab up",
+                exit_code=ExitCode.UNREACHABLE,
+            )
 
 
 def _options(name: str, way: SshWay) -> list[str]:
@@ -61,6 +73,9 @@ def _options(name: str, way: SshWay) -> list[str]:
 
 def _config_files(way: SshWay) -> list[str]:
     """The files that `way` makes ssh read: those after -F, else the user's own."""
-    named = [after for word, after in zip(way.args, way.args[1:], strict=False) if word == "-F"]
-    named += [word[2:] for word in way.args if word.startswith("-F") and len(word) > 2]
-    return named if named else ["~/.ssh/config"]
+    return _named_files(way) or ["~/.ssh/config"]
+
+
+def _named_files(way: SshWay) -> list[str]:
+    named = [after for word, after in pairwise(way.args) if word == "-F"]
+    return named + [word[2:] for word in way.args if word.startswith("-F") and len(word) > 2]
