@@ -1,0 +1,151 @@
+"""The model of the kernel's memory map: against real boots, and case by case."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotkit.core import memmap
+from hotkit.core.e820 import E820Entry, E820Type
+from hotkit.core.memmap import Kind
+from hotkit.core.ranges import Range, RangeSet
+from hotkit.core.units import GIB, MIB
+from hotkit.parse.firmware_memmap import parse_firmware_memmap
+
+BOOTS = json.loads(
+    (Path(__file__).parents[2] / "data/memmap/boots-debian-6.1.json").read_text(encoding="utf-8")
+)
+REAL = parse_firmware_memmap(BOOTS["firmware_memmap"])
+FIRMWARE = (
+    E820Entry(Range(0, 0xA0000), E820Type.RAM),
+    E820Entry(Range(MIB, 2 * GIB), E820Type.RAM),
+    E820Entry(Range(0xB0000000, 0xC0000000), E820Type.RESERVED),
+    E820Entry(Range(4 * GIB, 8 * GIB), E820Type.RAM),
+)
+
+
+@pytest.mark.parametrize("boot", BOOTS["boots"], ids=[b["cmdline"][45:] for b in BOOTS["boots"]])
+def test_predicted_is_booted(boot):
+    """Every line here was booted with Debian's 6.1 kernel in QEMU; /proc/iomem must agree."""
+    booted = RangeSet.of(Range(int(a, 16), int(b, 16)) for a, b in boot["system_ram"])
+    assert memmap.system_ram_under(REAL, boot["cmdline"]) == booted
+
+
+def ram(line):
+    return [(item.start, item.end) for item in memmap.system_ram_under(FIRMWARE, line)]
+
+
+LOW = (0x1000, 0xA0000)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", [LOW, (MIB, 2 * GIB), (4 * GIB, 8 * GIB)]),
+        ("memmap", [LOW, (MIB, 2 * GIB), (4 * GIB, 8 * GIB)]),
+        ("memmap=3G$5G", [LOW, (MIB, 2 * GIB), (4 * GIB, 5 * GIB)]),
+        ("memmap=2G$3G", [LOW, (MIB, 2 * GIB), (5 * GIB, 8 * GIB)]),
+        ("memmap=1G", [LOW, (MIB, GIB)]),
+        ("memmap=0", []),
+        ("mem=5G", [LOW, (MIB, 2 * GIB), (4 * GIB, 5 * GIB)]),
+        ("mem=0", [LOW, (MIB, 2 * GIB), (4 * GIB, 8 * GIB)]),
+        ("mem=nopentium", [LOW, (MIB, 2 * GIB), (4 * GIB, 8 * GIB)]),
+        ("memmap=1G@8G", [LOW, (MIB, 2 * GIB), (4 * GIB, 9 * GIB)]),
+        # A cap sees what was added before it, and not what comes after.
+        ("memmap=1G@8G,4G", [LOW, (MIB, 2 * GIB)]),
+        ("memmap=4G,1G@8G", [LOW, (MIB, 2 * GIB), (8 * GIB, 9 * GIB)]),
+        # The highest type wins: reserving what % made RAM again keeps it reserved.
+        ("memmap=1G$4G,1G%4G-2+1", [LOW, (MIB, 2 * GIB), (4 * GIB, 8 * GIB)]),
+        ("memmap=1G%4G-2+1,1G$4G", [LOW, (MIB, 2 * GIB), (5 * GIB, 8 * GIB)]),
+        ("memmap=exactmap,640K@0,1G@4G", [LOW, (4 * GIB, 5 * GIB)]),
+    ],
+)
+def test_case(line, expected):
+    assert ram(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "panic"),
+    [
+        ("memmap=exactmap", "Invalid user supplied"),
+        ("memmap=exactmap,1G@0", "Invalid user supplied"),
+        ("memmap=16777215T$16777215T", "Invalid user supplied"),
+        ("memmap=1G%1G-1+1", "BUG_ON"),
+    ],
+)
+def test_lines_that_do_not_boot(line, panic):
+    outcome = memmap.apply(FIRMWARE, line)
+    assert outcome.panic and panic in outcome.panic
+    assert not outcome.system_ram
+
+
+def test_entries_say_what_they_did():
+    found = memmap.apply(FIRMWARE, "memmap=1G$5G,1GM,512M%6G-1+2,1G%6G-1+2y,exactmapx,q mem=1Gx")
+    assert [(e.kind, e.operator, bool(e.malformed)) for e in found.entries] == [
+        (Kind.ADD, "$", False),
+        (Kind.CAP, "", True),
+        (Kind.CONVERT, "%", False),
+        (Kind.NOTHING, "%", True),
+        (Kind.EXACTMAP, "", True),
+        (Kind.NOTHING, "", True),
+        (Kind.CAP, "", True),
+    ]
+    assert found.entries[0].range == Range(5 * GIB, 6 * GIB)
+    assert "reserved" in found.entries[0].sentence
+    assert "no RAM above 1 GiB" in found.entries[1].sentence
+
+
+def test_the_kernel_image_stays_ram():
+    image = Range(16 * MIB, 48 * MIB)
+    line = "memmap=1023M$1M"
+    bare = memmap.apply(FIRMWARE, line).system_ram
+    kept = memmap.apply(FIRMWARE, line, kernel_image=image).system_ram
+    assert kept == bare.union(RangeSet((image,)))
+
+
+def test_type_32_bits_wide():
+    """`+4294967297` is 1 after the kernel's cut to 32 bits: type RAM."""
+    assert ram("memmap=256M%0xb0000000-2+4294967297") == [
+        LOW, (MIB, 2 * GIB), (0xB0000000, 0xC0000000), (4 * GIB, 8 * GIB),
+    ]  # fmt: skip
+
+
+PIECES = st.builds(
+    lambda start, size, kind: E820Entry(Range(start * MIB, (start + size) * MIB), kind),
+    st.integers(1, 4000),
+    st.integers(1, 2000),
+    st.sampled_from([1, 2, 3, 4, 5, 7, 12]),
+)
+
+
+@given(st.lists(PIECES, min_size=2, max_size=12))
+def test_overlaps_resolve_to_the_highest_type(entries):
+    """Checked MiB by MiB against the plain statement of the rule."""
+    found = memmap.stock_ram(entries)
+    for mib in range(1, 6001, 7):
+        byte = Range(mib * MIB, mib * MIB + 1)
+        types = [e.type for e in entries if e.range.intersect(byte)]
+        assert bool(found.intersect(RangeSet((byte,)))) == (max(types, default=0) == 1)
+
+
+REGIONS = st.lists(st.tuples(st.integers(1, 9000), st.integers(1, 3000)), min_size=1, max_size=6)
+
+
+@given(REGIONS)
+def test_both_spellings_reserve_the_same_ram(regions):
+    dollar = ",".join(f"{size}M${start}M" for start, size in regions)
+    percent = ",".join(f"{size}M%{start}M-1+2" for start, size in regions)
+    expected = memmap.stock_ram(FIRMWARE).subtract(
+        RangeSet.of(Range(start * MIB, (start + size) * MIB) for start, size in regions)
+    )
+    assert memmap.system_ram_under(FIRMWARE, f"memmap={dollar}") == expected
+    assert memmap.system_ram_under(FIRMWARE, f"memmap={percent}") == expected
+
+
+@given(st.text("0123456789KMGTPEkx$@#!%+-,=abcdef ", max_size=60))
+def test_no_text_breaks_the_model(text):
+    outcome = memmap.apply(FIRMWARE, f"memmap={text}")
+    assert outcome.panic or all(item.range.size_bytes for item in outcome.table)
+    assert all(entry.sentence for entry in outcome.entries)
