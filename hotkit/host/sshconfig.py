@@ -26,6 +26,8 @@ _KEPT = frozenset(
         "serveralivecountmax", "controlpath", "pubkeyauthentication",
     }
 )  # fmt: skip
+_PATHS = frozenset({"identityfile", "identityagent", "certificatefile", "controlpath"})
+_LISTS_OF_PATHS = frozenset({"userknownhostsfile", "globalknownhostsfile"})
 
 
 def write_ssh_config(ways: Mapping[str, SshWay], path: Path) -> None:
@@ -40,7 +42,8 @@ def write_ssh_config(ways: Mapping[str, SshWay], path: Path) -> None:
     # A jump host is looked up in the same file: what the user calls it must be known here too.
     includes = dict.fromkeys(item for way in ways.values() for item in _config_files(way))
     if includes:
-        blocks.append("\n".join(["Match all", *(f"    Include {item}" for item in includes)]))
+        quoted = (f'    Include "{item}"' for item in includes)
+        blocks.append("\n".join(["Match all", *quoted]))
     path.write_text("\n\n".join(blocks) + "\n")
     path.chmod(0o600)
 
@@ -67,8 +70,19 @@ def _options(name: str, way: SshWay) -> list[str]:
     for line in answer.stdout.splitlines():
         key, _, value = line.partition(" ")
         if key in _KEPT and value and value != "none":
-            lines.append(f"{key} {value}")
+            lines.append(f"{key} {_value(key, value)}")
     return lines
+
+
+def _value(key: str, value: str) -> str:
+    """`ssh -G` prints paths without the quotes that a space needs."""
+    if key in _LISTS_OF_PATHS:
+        # Several paths, or one with a space in it: only what is there can tell.
+        whole = Path(value).expanduser()
+        return f'"{value}"' if whole.exists() or whole.parent.exists() else value
+    if key == "controlpath":
+        value = value.replace("%", "%%")  # its tokens are expanded already
+    return f'"{value}"' if key in _PATHS else value
 
 
 def _config_files(way: SshWay) -> list[str]:
