@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hotkit.core import grub_quote
+from hotkit.core.blscfg import expand_options
 from hotkit.core.cmdline import argument_problem
 from hotkit.core.cmdline import parse as parse_cmdline
 from hotkit.core.grub_eval import kernel_cmdline
@@ -26,15 +25,6 @@ arguments = st.lists(
     max_size=5,
 )
 EXAMPLE = ["maxcpus=4", "memmap=127796M$5324M,117964M$146228M"]
-
-
-def blscfg(options: str, variables: dict[str, str]) -> str:
-    r"""blscfg's expand_val() since May 2025: `$name` is replaced, `\$` is left for the script."""
-    return re.sub(
-        r"\\\$|\$\{?([A-Za-z0-9_]+)\}?",
-        lambda found: variables.get(found[1], "") if found[1] else found[0],
-        options,
-    )
 
 
 @given(arguments)
@@ -56,10 +46,19 @@ def test_grub_dropin(values: list[str]) -> None:
 @given(arguments)
 def test_bls(values: list[str]) -> None:
     options = grub_quote.bls_options(values, understands_escape=True)
-    found = kernel_cmdline(f"linux /k {blscfg(options, {})}", params=("the title",))
+    expanded = expand_options(options, understands_escape=True)
+    found = kernel_cmdline(f"linux /k {expanded}", params=("the title",))
     assert found == " ".join(["BOOT_IMAGE=/k", *values])
-    pasted = blscfg("$hotkit_args", {"hotkit_args": grub_quote.bls_grubenv(values)})
-    assert kernel_cmdline(f"linux /k {pasted}") == " ".join(["BOOT_IMAGE=/k", *values])
+
+
+@given(arguments, st.booleans())
+def test_bls_with_grubenv(values: list[str], understands_escape: bool) -> None:
+    variables = {"hotkit_args": grub_quote.bls_grubenv(values)}
+    expanded = expand_options(
+        "root=/dev/sda1 ro $hotkit_args", variables, understands_escape=understands_escape
+    )
+    found = kernel_cmdline(f"linux /k {expanded}", params=("the title",))
+    assert found == " ".join(["BOOT_IMAGE=/k", "root=/dev/sda1", "ro", *values])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"])))
