@@ -1,0 +1,106 @@
+"""The agent's command line: what the controller runs on a measured machine.
+
+  python3 agent.pyz hello                      who am I: one event
+  python3 agent.pyz probe [TRACKER...]         which trackers work here
+  python3 agent.pyz run --binary HOTSET        the schedule: one JSON line on stdin
+
+Standard input is the line of life: when it ends (ssh is gone, the controller was interrupted), the
+agent ends the workload, puts back what it touched and exits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+from hotkit.agent.protocol import AgentError, Emitter
+from hotkit.agent.runner import Runner
+from hotkit.agent.trackers import TRACKERS
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do one job; returns the exit status."""
+    options = _parse(argv)
+    spool = _open_spool(options.spool) if options.command == "run" and options.spool else None
+    emitter = Emitter(*([spool] if spool else []), sys.stdout)
+    runner = Runner(emitter, options.binary or "", _own_hash())
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    try:
+        runner.hello()
+        if options.command == "probe":
+            runner.probe(options.tracker or sorted(TRACKERS))
+        elif options.command == "run":
+            schedule = json.loads(sys.stdin.readline())
+            _watch_stdin()
+            runner.carry_out(schedule)
+        return 0
+    except AgentError as error:
+        emitter.emit("error", run=None, message=error.message, fix=error.fix)
+        return EXIT_FAILED
+    except ValueError as error:
+        emitter.emit("error", run=None, message=f"the schedule is not JSON: {error}", fix=None)
+        return EXIT_FAILED
+    except BrokenPipeError:
+        return EXIT_INTERRUPTED  # nobody listens any more
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    finally:
+        # From here on nothing may interrupt: the workload must not outlive us.
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        runner.clean_up()
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="agent.pyz", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("hello")
+    probe = commands.add_parser("probe")
+    probe.add_argument("tracker", nargs="*")
+    run = commands.add_parser("run")
+    run.add_argument("--binary", required=True, help="the workload's program")
+    run.add_argument("--spool", help="keep a copy of every event in this file")
+    parser.set_defaults(binary=None, tracker=None, spool=None)
+    return parser.parse_args(argv)
+
+
+def _open_spool(path: str) -> TextIO:
+    spool = Path(path)
+    spool.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return spool.open("x", encoding="utf-8")
+
+
+def _own_hash() -> str:
+    """SHA-256 of the zipapp that runs; of nothing when run from a source tree."""
+    archive = Path(sys.argv[0])
+    return hashlib.sha256(archive.read_bytes()).hexdigest() if archive.is_file() else ""
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt(number)
+
+
+def _watch_stdin() -> None:
+    """End with the connection: end of file on stdin interrupts the main thread."""
+
+    def wait() -> None:
+        while os.read(0, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="line-of-life", daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

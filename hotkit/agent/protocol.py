@@ -1,0 +1,52 @@
+"""What the agent says: JSON lines `{v, seq, type, ...}`, numbered so that a gap shows.
+
+| type    | says                                                                          |
+|---------|-------------------------------------------------------------------------------|
+| hello   | who speaks: protocol, machine, kernel, boot id, platform label and evidence     |
+| probe   | whether a tracker (or the workload) can be used here, else the reason and fix   |
+| run     | a run's timed region is about to start; ground truth of the workload            |
+| sample  | what a tracker saw in a run: examined, positive, lost, its own CPU time, heat   |
+| counter | what the machine counted during a run (steal, context switches)                 |
+| end     | the end of a run with its time, or (`run` null) of the whole schedule           |
+| error   | why a run or the schedule cannot go on; `run` null ends the session             |
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any, TextIO
+
+VERSION = 1
+TYPES = ("hello", "probe", "run", "sample", "counter", "end", "error")
+
+
+class AgentError(Exception):
+    """Something the agent cannot do; `fix` says what would help. Becomes an `error` event."""
+
+    def __init__(self, message: str, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+
+class Emitter:
+    """Writes events to every sink (the spool file first, then the wire), each line at once."""
+
+    def __init__(self, *sinks: TextIO) -> None:
+        self._sinks = sinks
+        self._seq = 0
+        self._lock = threading.Lock()
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Send one event. Raises BrokenPipeError when nobody listens any more."""
+        if kind not in TYPES:
+            raise ValueError("no event type " + repr(kind))
+        with self._lock:
+            event = {"v": VERSION, "seq": self._seq, "type": kind}
+            event.update(fields)
+            line = json.dumps(event, separators=(",", ":")) + "\n"
+            for sink in self._sinks:
+                sink.write(line)
+                sink.flush()
+            self._seq += 1

@@ -1,0 +1,140 @@
+"""Carries out a schedule: every run in the order that the controller drew, one event stream.
+
+A schedule is `{"v": 1, "workload": {"kind", "parameters": {...}}, "calibrate_ms": int | null,
+"runs": [{"run", "tracker", "settings": {...}, ...}]}`. With `calibrate_ms` the amount of work is
+found first, once, so that a run takes about that long; all runs then do the same work.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from hotkit.agent.platform import counters, describe
+from hotkit.agent.protocol import VERSION, AgentError, Emitter
+from hotkit.agent.trackers import TRACKERS
+from hotkit.agent.trackers.base import Tracker
+from hotkit.agent.workloads import WORKLOADS
+from hotkit.agent.workloads.hotset import Hotset
+
+_FIRST_TRY = 1 << 16
+_MOST_TRIES = 40
+
+
+class Runner:
+    """One schedule on this machine. `stop_now` may be called from a signal handler."""
+
+    def __init__(self, emitter: Emitter, binary: str, agent_hash: str):
+        self._emit = emitter.emit
+        self._binary = binary
+        self._hash = agent_hash
+        self._workload: Hotset | None = None
+        self._tracker: Tracker | None = None
+
+    def clean_up(self) -> None:
+        """End what runs: the tracker first, so that it does not read a process that is gone."""
+        tracker, self._tracker = self._tracker, None
+        workload, self._workload = self._workload, None
+        try:
+            if tracker is not None:
+                tracker.stop()
+        except AgentError:
+            pass  # the run has failed for another reason, which was told
+        finally:
+            if workload is not None:
+                workload.stop()
+
+    def hello(self) -> None:
+        self._emit("hello", protocol=VERSION, agent_sha256=self._hash, machine=describe())
+
+    def probe(self, names: list[str]) -> dict[str, bool]:
+        """Say for each tracker whether it works here."""
+        available = {}
+        for name in names:
+            if name not in TRACKERS:
+                raise AgentError(
+                    f"no tracker {name!r}", "this agent knows " + ", ".join(sorted(TRACKERS))
+                )
+            tracker = TRACKERS[name]()
+            found = tracker.probe()
+            available[name] = found.available
+            self._emit("probe", tracker=name, units=tracker.units, **found.as_json())
+        return available
+
+    def carry_out(self, schedule: dict[str, Any]) -> None:
+        """The whole schedule. Raises AgentError when it cannot go on."""
+        if schedule.get("v") != VERSION:
+            raise AgentError("the schedule is of version %r, not %d" % (schedule.get("v"), VERSION))
+        runs = schedule["runs"]
+        names = list(dict.fromkeys(run["tracker"] for run in runs))
+        missing = [name for name, works in self.probe(names).items() if not works]
+        if missing:
+            raise AgentError("cannot be used here: " + ", ".join(missing))
+        spec = schedule["workload"]
+        if spec["kind"] not in WORKLOADS:
+            raise AgentError("no workload {!r}".format(spec["kind"]))
+        kind = WORKLOADS[spec["kind"]]
+        parameters = dict(spec["parameters"])
+        if schedule.get("calibrate_ms"):
+            parameters[kind.work_key] = self._calibrate(kind, parameters, schedule["calibrate_ms"])
+        began = time.monotonic_ns()
+        for run in runs:
+            self._one_run(kind, parameters, run)
+        self._emit("end", run=None, runs=len(runs), elapsed_ns=time.monotonic_ns() - began)
+
+    def _calibrate(self, kind: type[Hotset], parameters: dict[str, Any], wanted_ms: int) -> int:
+        """The amount of work that takes `wanted_ms` without a tracker; doubles as the warm-up."""
+        work = _FIRST_TRY
+        for _ in range(_MOST_TRIES):
+            duration = self._timed(kind, dict(parameters, **{kind.work_key: work}))["duration_ns"]
+            if duration >= 0.5e6 * wanted_ms:
+                break
+            # Grow by the ratio, at most eightfold: the first tries are too short to trust.
+            work = int(work * min(8.0, max(1.5, 1e6 * wanted_ms / max(duration, 1))))
+        work = max(1, int(work * 1e6 * wanted_ms / duration))
+        self._emit("probe", workload=work, calibrated=kind.work_key, wanted_ms=wanted_ms)
+        return work
+
+    def _timed(self, kind: type[Hotset], parameters: dict[str, Any]) -> dict[str, Any]:
+        self._workload = kind(self._binary, parameters)
+        try:
+            self._workload.start()
+            return self._workload.run()
+        finally:
+            self.clean_up()
+
+    def _one_run(self, kind: type[Hotset], parameters: dict[str, Any], run: dict[str, Any]) -> None:
+        """Populate, start the tracker, time the work, stop the tracker, tell."""
+        name = run["run"]
+        tracker = TRACKERS[run["tracker"]]()
+        settings = {key: rule[1] for key, rule in tracker.settings.items()}
+        settings.update(run.get("settings") or {})
+        unknown = sorted(set(settings) - set(tracker.settings))
+        if unknown:
+            raise AgentError("{} has no setting {}".format(tracker.name, ", ".join(unknown)))
+        self._workload = kind(self._binary, parameters)
+        began = time.monotonic_ns()
+        try:
+            truth = self._workload.start()
+            self._emit("run", run=name, tracker=tracker.name, settings=settings, truth=truth)
+            before = counters()
+            self._tracker = tracker
+            tracker.start({"kind": "process", "pid": truth["pid"]}, settings)
+            result = self._workload.run()
+            tracker.stop()
+            self._tracker = None
+            after = counters()
+        finally:
+            self.clean_up()
+        self._emit(
+            "sample",
+            run=name,
+            units=tracker.units,
+            self_cpu_ns=tracker.self_cost(),
+            cpus=tracker.cpus(),
+            hot=[part.as_json() for part in tracker.hot()],
+            **tracker.samples().as_json(),
+        )
+        deltas = {key: after[key] - before[key] for key in after if key in before}
+        self._emit("counter", run=name, deltas=deltas)
+        self._emit("end", run=name, harness_ns=time.monotonic_ns() - began, **result)

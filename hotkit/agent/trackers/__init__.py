@@ -1,0 +1,9 @@
+"""The trackers, by name. A new one is one file and one line here."""
+
+from __future__ import annotations
+
+from hotkit.agent.trackers.base import Tracker
+from hotkit.agent.trackers.none import NoTracker
+from hotkit.agent.trackers.softdirty import SoftDirty
+
+TRACKERS: dict[str, type[Tracker]] = {kind.name: kind for kind in (NoTracker, SoftDirty)}
