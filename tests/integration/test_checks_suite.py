@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import testinfra
 
+from hotkit.checks.gathering import Gatherer
 from hotkit.core import memmap
 from hotkit.core.hostverdict import Outcome
 from hotkit.core.layout import Layout, NodePlan
@@ -119,6 +121,24 @@ def test_a_kernel_that_does_not_run_fails(stock, tmp_path):
     )
     assert code == 1
     assert "expected 6.1.0-hotkit" in text
+
+
+def test_a_host_is_gathered_in_one_round_trip(monkeypatch):
+    host = testinfra.get_host("local://")
+    commands = []
+    run = type(host.backend).run
+    monkeypatch.setattr(
+        type(host.backend),
+        "run",
+        lambda self, command, *args, **more: (
+            commands.append(command) or run(self, command, *args, **more)
+        ),
+    )
+    gatherer = Gatherer()
+    gatherer.start(host)
+    assert gatherer.facts(host)["schema_version"] == gatherer.facts(host)["schema_version"] == 1
+    gatherer.close()
+    assert len(commands) == 1
 
 
 def test_a_layout_file_that_cannot_be_read_is_a_usage_error(tmp_path):
