@@ -220,6 +220,11 @@ def running() -> list[str]:
     return [item.name for item in _directories() if _record(item) and find_qemu(item, item.name)]
 
 
+def up_or_died() -> list[str]:
+    """Names of the machines that `down` would have something to do for."""
+    return [item.name for item in _directories()]
+
+
 def machine_dir(name: str) -> Path:
     """The files of a machine that is up (or died)."""
     directory = labssh.lab_dir() / name

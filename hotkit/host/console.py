@@ -1,47 +1,71 @@
-"""What a lab machine said on its serial console since a given moment."""
+"""Join this terminal to a machine's serial console."""
 
 from __future__ import annotations
 
-import re
+import os
+import select
+import socket
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from hotkit.host.dirs import state_dir
-from hotkit.host.inventory import Host
+from hotkit.errors import ExitCode, HotkitError
 
-_READ_BYTES = 4 << 20
-_ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
-# The lines that tell why a boot ended; the first is looked for, then what surrounds it is shown.
-_WHY = re.compile(
-    r"Kernel panic|Out of memory|System is deadlocked|BUG:|Oops:|Attempted to kill init|"
-    r"Gave up waiting for root|error: .*(file|symbol|device)",
-)
+LEAVE = b"\x1d"  # Ctrl-], as telnet and virsh have it
 
 
-def log_of(host: Host) -> Path | None:
-    """The console log of a lab machine, None for a machine that is not the lab's."""
-    if host.machine is None:
-        return None
-    path = state_dir() / "lab" / host.name / "console.log"
-    return path if path.is_file() else None
+def attach(path: Path) -> None:
+    """Copy between terminal and console until Ctrl-] or either end closes.
+
+    One at a time: QEMU's socket serves one reader, a second one waits.
+    """
+    # A socket's path may have 107 characters: go through the directory's file descriptor.
+    handle = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as link, _raw_terminal():
+            try:
+                link.connect(f"/proc/self/fd/{handle}/{path.name}")
+            except OSError as error:
+                raise HotkitError(
+                    f"{path.parent.name}: its console does not answer: {error}",
+                    exit_code=ExitCode.UNREACHABLE,
+                ) from error
+            _copy(link)
+    finally:
+        os.close(handle)
 
 
-def size_now(host: Host) -> int:
-    """How long the log is, to read only what comes after; 0 without a log."""
-    path = log_of(host)
-    return path.stat().st_size if path else 0
+def _copy(link: socket.socket) -> None:
+    stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
+    sources = [link.fileno(), stdin]
+    while True:
+        ready, _, _ = select.select(sources, [], [])
+        if link.fileno() in ready:
+            data = link.recv(4096)
+            if not data:
+                return
+            os.write(stdout, data)
+        if stdin in ready:
+            typed = os.read(stdin, 4096)
+            before, found, _ = typed.partition(LEAVE)
+            link.sendall(before)
+            if found:
+                return
+            if not typed:  # a pipe came to its end: only listen from now on
+                sources.remove(stdin)
 
 
-def excerpt(host: Host, since: int, *, lines: int = 12) -> list[str]:
-    """The telling lines after byte `since`: around the first panic, else the last ones."""
-    path = log_of(host)
-    if path is None:
-        return []
-    with path.open("rb") as stream:
-        # A log that was cut (the machine was reset) is read from its start.
-        stream.seek(since if since <= path.stat().st_size else 0)
-        text = _ANSI.sub(b"", stream.read(_READ_BYTES)).decode(errors="replace")
-    said = [line.rstrip() for line in text.splitlines() if line.strip()]
-    for number, line in enumerate(said):
-        if _WHY.search(line):
-            return said[max(0, number - 3) : number + lines - 3]
-    return said[-lines:]
+@contextmanager
+def _raw_terminal() -> Iterator[None]:
+    if not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setraw(sys.stdin)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -73,7 +73,8 @@ def host_block(name: str, port: int, identity: Path, control: Path | None) -> st
         "ServerAliveCountMax 2",
     ]
     if control:
-        lines += ["ControlMaster auto", f"ControlPath {_quoted(control)}-%C", "ControlPersist 60"]
+        path = f"{_quoted(control)[:-1]}-%C" + '"'
+        lines += ["ControlMaster auto", f"ControlPath {path}", "ControlPersist 60"]
     return "\n    ".join(lines) + "\n"
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from hotkit.errors import ExitCode, HotkitError
-from hotkit.host.run import require, run, spawn
+from hotkit.host.run import clean_env, require, run, spawn
 from hotkit.host.sshway import SshWay
 
 _UNREACHABLE = 255  # ssh's own exit status; a command that ends with 255 is read as the same
@@ -80,6 +82,12 @@ class Ssh:
                 + _tail(stderr),
                 exit_code=ExitCode.VERDICT_FAILED,
             )
+
+    def become(self, command: Sequence[str]) -> NoReturn:
+        """Turn this process into ssh: a session for a person, with their terminal."""
+        words = self.argv(command, tty=not command or sys.stdin.isatty())
+        sys.stdout.flush()
+        os.execve(words[0], words, clean_env({"TERM": os.environ.get("TERM", "dumb")}))
 
     def hang_up(self) -> None:
         """End the shared connection, if there is one: after a reset it leads nowhere."""
