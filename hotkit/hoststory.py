@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from hotkit.core.hostverdict import HostVerdict
 from hotkit.errors import ExitCode
 from hotkit.host.ansible import Event, PlaybookRun
-from hotkit.host.console import excerpt
+from hotkit.host.labconsole import excerpt
 from hotkit.host.inventory import Inventory
 
 RESULT_SCHEMA_VERSION = 1
@@ -206,12 +206,14 @@ class HostStory:
     def _unreachable(self, event: Event, run: PlaybookRun) -> None:
         assert event.host is not None
         host = self.inventory.host(event.host)
-        lines = excerpt(host, self.console_from.get(event.host, 0))
-        said = event.message.splitlines()[-1] if event.message else "no answer"
+        # Ansible wraps what ssh said into two sentences of its own.
+        said = " ".join(event.message.split()).rpartition("over ssh: ")[2] or "ssh gave no reason"
         hint = f"log: {run.log}"
-        if host.machine is not None and not self.console_from:
+        if event.host in self.console_from:
+            lines = excerpt(host, self.console_from[event.host])
+            self.note(event.host, console=tuple(lines))
+        elif host.machine is not None:
             hint = f"a lab machine must run first: hotkit lab up {host.name}"
-        self.note(event.host, console=tuple(lines))
         self.end(event.host, "unreachable", f"cannot be reached: {said}", hint)
 
     def result(self) -> Result:

@@ -44,9 +44,8 @@ def rollback(
             running_on.add(event.host)
     for name in story.going():
         outcome = story.outcomes[name]
-        if check:
-            status = "would-change" if outcome.changed else "ok"
-            story.end(name, status, f"{outcome.changed} changes would be made")
+        if check and outcome.changed:
+            story.end(name, "would-change", f"{outcome.changed} changes would be made")
         elif name in running_on and not outcome.rebooted:
             story.end(name, "ok", "files are as before; the layout runs on until the next reboot")
         elif outcome.changed:

@@ -66,9 +66,7 @@ def way_to(name: str, variables: Mapping[str, Any], inventory: Path) -> SshWay:
 
     connection = get("ansible_connection") or "ssh"
     if connection not in _CONNECTIONS:
-        raise HotkitError(
-            f"host {name}: ansible_connection {connection!r}: only ssh is known here"
-        )
+        raise HotkitError(f"host {name}: ansible_connection {connection!r}: only ssh is known here")
     port = get("ansible_port", "ansible_ssh_port")
     if port is not None and not port.isdigit():
         raise HotkitError(f"host {name}: ansible_port {port!r} is not a port number")
