@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from hotkit.core.hostverdict import HostVerdict
 from hotkit.errors import ExitCode
 from hotkit.host.ansible import Event, PlaybookRun
-from hotkit.host.labconsole import excerpt
 from hotkit.host.inventory import Inventory
+from hotkit.host.labconsole import excerpt
 
 RESULT_SCHEMA_VERSION = 1
 _FELL_BACK = (
@@ -184,6 +184,8 @@ class HostStory:
             return
         if event.kind == "started" and not event.task.startswith("Validating arguments"):
             self.progress.step(event.host, event.task)
+        if event.kind == "skipped":
+            self.progress.step(event.host, f"{event.task}: not needed")
         if event.result.get("notes"):
             old = self.outcomes[event.host].notes
             self.note(event.host, notes=(*old, *event.result["notes"]))

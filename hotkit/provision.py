@@ -13,8 +13,8 @@ from typing import Any
 from hotkit.core.hostverdict import Outcome
 from hotkit.core.layout import Layout
 from hotkit.errors import HotkitError
-from hotkit.host.labconsole import size_now
 from hotkit.host.inventory import Host, Inventory, load_inventory
+from hotkit.host.labconsole import size_now
 from hotkit.host.profiles import load_profile
 from hotkit.host.runs import new_run_folder
 from hotkit.hoststory import HostStory, Progress, Result
