@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hotkit.core.e820 import E820Entry, E820Type
+from hotkit.core.ranges import RangeSet
 from hotkit.core.topology import Cpu, Topology
 from hotkit.errors import HotkitError
 from hotkit.parse.dmesg import DmesgMemory, parse_dmesg
@@ -61,6 +62,11 @@ def _firmware(log: DmesgMemory, name: str, notes: list[str]) -> tuple[E820Entry,
             hint="take the log on the stock entry",
         )
     notes.append("no e820 lines: RAM is known to the page, what lies in the holes between is not")
+    ram = RangeSet.of(item for _, item in log.node_ranges)
+    for item in log.affinity:
+        usual = not item.nonvolatile and not item.hotplug
+        if usual and not ram.intersect(RangeSet((item.range,))):
+            notes.append(f"node {item.node} has no RAM at {item.range}: is the log cut short?")
     return tuple(E820Entry(item, int(E820Type.RAM)) for _, item in log.node_ranges)
 
 
