@@ -64,7 +64,7 @@ class Runner:
     def carry_out(self, schedule: dict[str, Any]) -> None:
         """The whole schedule. Raises AgentError when it cannot go on."""
         if schedule.get("v") != VERSION:
-            raise AgentError("the schedule is of version %r, not %d" % (schedule.get("v"), VERSION))
+            raise AgentError(f"the schedule is of version {schedule.get('v')!r}, not {VERSION}")
         runs = schedule["runs"]
         names = list(dict.fromkeys(run["tracker"] for run in runs))
         missing = [name for name, works in self.probe(names).items() if not works]

@@ -144,7 +144,7 @@ class SoftDirty(Tracker):
         return Probe(True)
 
     def start(self, target: Target, settings: dict[str, Any]) -> None:
-        proc = "/proc/%d/" % target["pid"]
+        proc = f"/proc/{target['pid']}/"
         try:
             self._clear_refs = os.open(proc + "clear_refs", os.O_WRONLY)
             self._pagemap = os.open(proc + "pagemap", os.O_RDONLY)

@@ -113,5 +113,5 @@ class Hotset:
             return "it said something else and keeps running"
         self._stderr.seek(0)
         said = self._stderr.read().decode(errors="replace").strip()
-        how = "signal %d" % -code if code < 0 else "exit status %d" % code
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
         return said or how

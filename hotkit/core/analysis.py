@@ -1,0 +1,225 @@
+"""From the runs of a sweep to its figures: blocks, A/A verdict, overhead per sample of each arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hotkit.core.design import MIN_BLOCKS, OFF, OFF_RUNS_PER_BLOCK
+from hotkit.core.stats import (
+    Difference,
+    Ratio,
+    blocks_needed,
+    difference,
+    noise_of_a_pair,
+    ratio,
+    smallest_effect,
+)
+
+# Below this p-value the two off runs of the blocks differ, and the session is not trusted.
+A_A_LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """One finished run. Times in seconds; `self_cpu` is CPU time of the tracker's own threads.
+
+    `hot_pages_found` of `hot_pages` pages that the workload wrote to often were found at least once
+    (0 of 0 when the tracker reports no heat).
+    """
+
+    name: str
+    block: int
+    arm: str
+    tracker: str
+    twin: int | None
+    duration: float
+    checksum: str
+    examined: int = 0
+    positive: int = 0
+    lost: int = 0
+    self_cpu: float = 0.0
+    hot_pages: int = 0
+    hot_pages_found: int = 0
+    units: Mapping[str, str] = field(default_factory=dict)
+    deltas: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerSample:
+    """Overhead in seconds per sample of one unit, differential beside direct."""
+
+    unit: str
+    samples: int
+    differential: Ratio
+    direct: float | None
+    mde: float | None
+
+    @property
+    def undefined(self) -> str | None:
+        return self.differential.undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmResult:
+    """One on arm against off. `slowdown` is a fraction (0.01 = 1 %); the rest is in seconds."""
+
+    arm: str
+    tracker: str
+    runs: int
+    overhead: Difference
+    slowdown: Ratio
+    per_examined: PerSample
+    per_positive: PerSample
+    mde_fraction: float | None
+    blocks_needed: int | None
+    hot_pages: int
+    hot_pages_found: int
+
+    @property
+    def undefined(self) -> str | None:
+        """Why the arm has no figure, if so."""
+        return self.slowdown.undefined or self.per_examined.undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """All figures of one session on one host. `untrusted` holds one sentence per reason."""
+
+    blocks: int
+    incomplete_blocks: tuple[int, ...]
+    a_a: Difference
+    off_mean: float
+    sesoi_fraction: float
+    arms: tuple[ArmResult, ...]
+    untrusted: tuple[str, ...]
+
+    @property
+    def trusted(self) -> bool:
+        return not self.untrusted
+
+    @property
+    def defined(self) -> bool:
+        return all(arm.undefined is None for arm in self.arms)
+
+
+def analyse(runs: Sequence[RunResult], *, blocks: int, sesoi_fraction: float) -> Analysis:
+    """The figures of all complete blocks; `blocks` is the number that was planned.
+
+    A block counts when both off runs and every on arm are there. `sesoi_fraction` is the smallest
+    effect of interest as a fraction of the off time. Raises ValueError without a complete block.
+    """
+    arms = list(dict.fromkeys(run.arm for run in runs if run.arm != OFF))
+    by_block: dict[int, list[RunResult]] = {}
+    for run in runs:
+        by_block.setdefault(run.block, []).append(run)
+    whole = [members for members in by_block.values() if _is_whole(members, arms)]
+    incomplete = tuple(
+        number for number in range(blocks) if not _is_whole(by_block.get(number, []), arms)
+    )
+    if not whole or not arms:
+        raise ValueError("no block is complete: nothing to compare")
+    off = np.array([[_off(members, twin).duration for twin in (0, 1)] for members in whole])
+    a_a = difference(off[:, 0] - off[:, 1])
+    results = tuple(
+        _arm([_on(members, arm) for members in whole], off.mean(axis=1), a_a, sesoi_fraction)
+        for arm in arms
+    )
+    return Analysis(
+        blocks=len(whole),
+        incomplete_blocks=incomplete,
+        a_a=a_a,
+        off_mean=float(off.mean()),
+        sesoi_fraction=sesoi_fraction,
+        arms=results,
+        untrusted=_doubts(runs, len(whole), incomplete, a_a),
+    )
+
+
+def _is_whole(members: Sequence[RunResult], arms: Sequence[str]) -> bool:
+    offs = sorted(run.twin for run in members if run.arm == OFF and run.twin is not None)
+    ons = sorted(run.arm for run in members if run.arm != OFF)
+    return offs == list(range(OFF_RUNS_PER_BLOCK)) and ons == sorted(arms)
+
+
+def _off(members: Sequence[RunResult], twin: int) -> RunResult:
+    return next(run for run in members if run.arm == OFF and run.twin == twin)
+
+
+def _on(members: Sequence[RunResult], arm: str) -> RunResult:
+    return next(run for run in members if run.arm == arm)
+
+
+def _arm(
+    on: Sequence[RunResult],
+    off: np.ndarray[tuple[int], np.dtype[np.float64]],
+    a_a: Difference,
+    sesoi_fraction: float,
+) -> ArmResult:
+    times = np.array([run.duration for run in on])
+    extra = times - off
+    n = len(on)
+    noise = noise_of_a_pair(a_a.sd)
+    mde = smallest_effect(noise, n) if n >= 2 and noise > 0 else None
+    overhead = difference(extra)
+    direct = sum(run.self_cpu for run in on)
+
+    def per(unit: str, counts: Sequence[int]) -> PerSample:
+        total = sum(counts)
+        return PerSample(
+            unit=unit,
+            samples=total,
+            differential=ratio(extra, [float(count) for count in counts]),
+            direct=direct / total if total else None,
+            mde=mde * n / total if mde is not None and total else None,
+        )
+
+    units = on[0].units
+    return ArmResult(
+        arm=on[0].arm,
+        tracker=on[0].tracker,
+        runs=n,
+        overhead=overhead,
+        slowdown=ratio(extra, off),
+        per_examined=per(units.get("examined", "sample"), [run.examined for run in on]),
+        per_positive=per(units.get("positive", "sample"), [run.positive for run in on]),
+        mde_fraction=mde / float(off.mean()) if mde is not None else None,
+        blocks_needed=blocks_needed(overhead.sd, sesoi_fraction * float(off.mean())),
+        hot_pages=sum(run.hot_pages for run in on),
+        hot_pages_found=sum(run.hot_pages_found for run in on),
+    )
+
+
+def _doubts(
+    runs: Sequence[RunResult], blocks: int, incomplete: Sequence[int], a_a: Difference
+) -> tuple[str, ...]:
+    """Every reason why the figures may not be believed, the gravest first."""
+    found = []
+    if a_a.undefined:
+        found.append(f"the A/A pairs say nothing: {a_a.undefined}")
+    elif a_a.p_t is not None and a_a.p_t < A_A_LEVEL:
+        found.append(
+            f"the two off runs of the blocks differ by {a_a.mean:+.4g} s on average"
+            f" (p = {a_a.p_t:.3g}): identical runs must not"
+        )
+    if len({run.checksum for run in runs}) > 1:
+        found.append("the workload did not do the same work in every run (checksums differ)")
+    if blocks < MIN_BLOCKS:
+        found.append(f"only {blocks} complete blocks, {MIN_BLOCKS} are the least")
+    elif incomplete:
+        shown = ", ".join(str(number) for number in incomplete[:8])
+        found.append(f"block(s) {shown} are not complete and were left out")
+    swapped = sum(run.deltas.get("swap", 0) for run in runs)
+    if swapped:
+        found.append(f"the machine swapped {swapped} pages during the runs")
+    steal = sum(run.deltas.get("steal_ns", 0) for run in runs) / 1e9
+    total = sum(run.duration for run in runs)
+    if total and steal > 0.05 * total:
+        found.append(f"a hypervisor took {steal:.2f} s of CPU time from the machine (steal)")
+    lost = sum(run.lost for run in runs)
+    seen = sum(run.examined for run in runs)
+    if lost > 0.01 * seen:
+        found.append(f"{lost} of {seen + lost} samples were lost")
+    return tuple(found)

@@ -1,0 +1,115 @@
+"""The line to an agent: a schedule goes in, its events come out; when it breaks, the agent ends."""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from hotkit.errors import ExitCode, HotkitError
+from hotkit.host.run import describe_end, spawn
+
+PROTOCOL_VERSION = 1
+_UNREACHABLE = 255  # ssh's own exit status
+
+
+@contextmanager
+def talk_to_agent(
+    argv: Sequence[str], schedule: Mapping[str, Any], *, host: str, silence_s: float
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Start an agent (`argv` may begin with ssh), hand it its schedule, yield its events.
+
+    The agent's stdin stays open as its line of life: leaving the block closes it, and the agent
+    ends workload and tracker by itself. Raises HotkitError for a lost connection (exit code 3), an
+    agent that says nothing for `silence_s`, or one that breaks the protocol.
+    """
+    with spawn(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Ctrl-C at the terminal is ours to handle: it must not kill ssh before the agent has ended.
+        start_new_session=True,
+    ) as child:
+        assert child.stdin is not None
+        with suppress(BrokenPipeError):  # how it ended is said below
+            child.stdin.write(json.dumps(schedule).encode() + b"\n")
+            child.stdin.flush()
+        try:
+            yield _events(child, host, silence_s)
+        finally:
+            with suppress(OSError):
+                child.stdin.close()
+            for wanted in (None, signal.SIGTERM):
+                if wanted is not None:
+                    child.send_signal(wanted)
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(8)
+                    break
+
+
+def _events(
+    child: subprocess.Popen[bytes], host: str, silence_s: float
+) -> Iterator[dict[str, Any]]:
+    assert child.stdout is not None and child.stderr is not None
+    expected = 0
+    for line in _lines(child, host, silence_s):
+        try:
+            event: dict[str, Any] = json.loads(line)
+            number, version = event["seq"], event["v"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise HotkitError(
+                f"{host}: the agent sent something else than an event: {line[:120]!r}",
+                exit_code=ExitCode.VERDICT_FAILED,
+            ) from error
+        if version != PROTOCOL_VERSION or number != expected:
+            raise HotkitError(
+                f"{host}: event {number} of protocol {version} where {expected} of protocol"
+                f" {PROTOCOL_VERSION} was due",
+                exit_code=ExitCode.VERDICT_FAILED,
+            )
+        expected += 1
+        yield event
+        if event["type"] == "end" and event.get("run") is None:
+            return
+        if event["type"] == "error" and event.get("run") is None:
+            raise HotkitError(
+                f"{host}: {event['message']}",
+                hint=event.get("fix"),
+                exit_code=ExitCode.VERDICT_FAILED,
+            )
+    status = child.wait(10)
+    said = child.stderr.read().decode(errors="replace").strip().splitlines()
+    last = f": {said[-1]}" if said else ""
+    if status == _UNREACHABLE:
+        raise HotkitError(
+            f"{host}: the connection was lost{last}",
+            hint="what was journalled so far is kept; the agent ends by itself",
+            exit_code=ExitCode.UNREACHABLE,
+        )
+    raise HotkitError(
+        f"{host}: the agent {describe_end(status)} before its schedule was done{last}",
+        exit_code=ExitCode.VERDICT_FAILED,
+    )
+
+
+def _lines(child: subprocess.Popen[bytes], host: str, silence_s: float) -> Iterator[bytes]:
+    """Lines of stdout; an agent that hangs is not waited for without end."""
+    assert child.stdout is not None
+    handle = child.stdout.fileno()
+    rest = b""
+    while True:
+        if not select.select([handle], [], [], silence_s)[0]:
+            raise HotkitError(
+                f"{host}: the agent said nothing for {silence_s:.0f} s",
+                exit_code=ExitCode.UNREACHABLE,
+            )
+        got = child.stdout.read1(1 << 16)  # type: ignore[attr-defined]
+        if not got:
+            return
+        *whole, rest = (rest + got).split(b"\n")
+        yield from whole

@@ -1,0 +1,129 @@
+"""A sweep on disk: manifest.json, journal.jsonl, raw/. Written once, appended to, never rewritten."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hotkit.errors import ExitCode, HotkitError
+
+SCHEMA_VERSION = 1
+MANIFEST, JOURNAL, RAW = "manifest.json", "journal.jsonl", "raw"
+
+
+def create_sweep_folder(folder: Path) -> Path:
+    """Make a new sweep directory. One that holds anything is refused: nothing is overwritten."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise HotkitError(f"{folder}: exists and is not empty", hint="name a new --out directory")
+    try:
+        (folder / RAW).mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise HotkitError(f"{folder}: cannot be made: {error.strerror}") from error
+    return folder
+
+
+def write_once(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON document that must not exist yet; it is complete or not there."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=1) + "\n"
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+        temporary.unlink()
+    except FileExistsError as error:
+        raise HotkitError(f"{path}: exists already, nothing is overwritten") from error
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
+class Journal:
+    """The append-only record of a sweep: one JSON line per event, on disk before it counts.
+
+    `raw` holds what is too large for a line; a journal line names the file and its SHA-256.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL
+        self.raw = folder / RAW
+        # O_APPEND: two writers cannot overwrite each other, whatever they believe the end to be.
+        self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Write one line and wait until the disk has it."""
+        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        try:
+            while line:
+                line = line[os.write(self._handle, line) :]
+            os.fsync(self._handle)
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+
+    def keep_raw(self, name: str, blob: bytes) -> Path:
+        """Store a file below raw/ that must not exist yet."""
+        path = self.raw / name
+        try:
+            with path.open("xb") as file:
+                file.write(blob)
+        except OSError as error:
+            raise disk_error(path, error) from error
+        return path
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._handle)
+
+
+def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
+    """The events of a sweep. A last line that was cut off (power failure) is left out.
+
+    Raises HotkitError with file and line for any other line that is not a JSON object.
+    """
+    path = folder / JOURNAL
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise HotkitError(f"{path}: cannot be read: {error.strerror}") from error
+    # Every complete line ends with a newline, so the last piece is empty or cut off.
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            event = json.loads(line)
+        except ValueError as error:
+            raise HotkitError(f"{path}:{number}: not a JSON line") from error
+        if not isinstance(event, dict):
+            raise HotkitError(f"{path}:{number}: not a JSON object")
+        yield event
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a sweep directory."""
+    path = folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+    except OSError as error:
+        raise HotkitError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise HotkitError(f"{path}: not JSON: {error}") from error
+    return manifest
+
+
+def disk_error(path: Path, error: OSError) -> HotkitError:
+    """A write that failed, in one sentence; what was journalled before stays valid."""
+    return HotkitError(
+        f"{path}: cannot be written: {error.strerror}",
+        hint="what was journalled before stays as it is",
+        exit_code=ExitCode.VERDICT_FAILED,
+    )
