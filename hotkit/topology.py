@@ -105,7 +105,8 @@ def _host_way(name: str, inventory: str | Path | None) -> SshWay:
     if inventory is not None:
         return load_inventory(inventory).host(name).way
     searched: list[str] = []
-    for folder in sorted(item for item in asset("inventories").iterdir() if item.is_dir()):
+    folders = [item for item in asset("inventories").iterdir() if item.is_dir()]
+    for folder in sorted(folders, key=lambda item: (item.name != "lab", item.name)):
         found = load_inventory(folder)
         searched.append(found.name)
         for host in found.hosts:
