@@ -70,15 +70,13 @@ def process_name(machine: str) -> str:
 
 
 def _words(machine: Machine, launch: Launch) -> Iterator[str | Path]:
-    nvdimm = ",nvdimm=on" if machine.pmem_bytes else ""
     yield from (
         QEMU, "-name", process_name(machine.name),
         # No configuration of the user's, no devices of QEMU's choice.
         "-no-user-config", "-nodefaults", "-display", "none", "-daemonize",
         # System calls that no QEMU needs; -daemonize itself needs fork and setsid.
         "-sandbox", "on,obsolete=deny,resourcecontrol=deny",
-        "-machine", f"q35{nvdimm}", *accelerator_words(launch.accel),
-        *processors(machine), *_memory(machine, launch.ram), *numa(machine), *_pmem(machine),
+        *accelerator_words(launch.accel), *machine_words(machine, launch.ram),
         "-drive", f"file={DISK},format=qcow2,if=none,id=disk,cache=unsafe,discard=unmap",
         "-device", "virtio-blk-pci,drive=disk,bootindex=1",
         # The guest reaches nobody (restrict); ssh reaches it through loopback only.
@@ -103,6 +101,18 @@ def accelerator_words(accel: str) -> list[str]:
     if accel == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
     return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+
+
+def machine_words(machine: Machine, ram: RamFiles) -> list[str]:
+    """Board, CPUs, memory, nodes: all that the firmware's tables are made from.
+
+    PMEM files are named relative to the directory that QEMU is started in.
+    """
+    nvdimm = ",nvdimm=on" if machine.pmem_bytes else ""
+    return [
+        "-machine", f"q35{nvdimm}",
+        *processors(machine), *_memory(machine, ram), *numa(machine), *_pmem(machine),
+    ]  # fmt: skip
 
 
 def processors(machine: Machine) -> list[str]:
