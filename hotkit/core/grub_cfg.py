@@ -66,23 +66,37 @@ class Menu:
     sources_custom_cfg: bool
 
     def find(self, reference: str) -> MenuEntry | None:
-        """The entry that `reference` boots, as menu.c reads it: per menu a number, id or title.
+        """The entry that `reference` names, None when GRUB would fall back to some first entry."""
+        entry, found = self._resolve(reference)
+        return entry if found else None
 
-        A component that begins with a digit is a number (strtoul), whatever follows; a submenu
-        without a further component boots its first entry.
+    def booted_by(self, reference: str) -> MenuEntry | None:
+        """The entry that boots with `default` set to `reference`; None for a menu without any.
+
+        As menu.c has it: a name that is not there means the first entry of its menu, silently.
         """
-        wanted = [part.replace("\0", ">") for part in reference.replace(">>", "\0").split(">")]
-        for entry in self.entries:
-            for depth, (place, names) in enumerate(zip(entry.places, entry.names, strict=True)):
-                name = wanted[depth] if depth < len(wanted) else "0"
-                if digits := re.match(r"[0-9]+", name):
-                    if int(digits[0]) != place:
-                        break
-                elif name not in names:
-                    break
-            else:
-                return entry
-        return None
+        return self._resolve(reference)[0]
+
+    def _resolve(self, reference: str) -> tuple[MenuEntry | None, bool]:
+        """One component (number, id or title) per menu, first match wins; `>>` is a `>`."""
+        left = [part.replace("\0", ">") for part in reference.replace(">>", "\0").split(">")]
+        entries, depth, found = self.entries, 0, True
+        while entries and len(entries[0].places) > depth:
+            choice = _choose(entries, depth, left.pop(0) if left else "0")
+            found = found and choice is not None
+            place = entries[0].places[depth] if choice is None else choice
+            entries = tuple(item for item in entries if item.places[depth] == place)
+            depth += 1
+        return (entries[0] if entries else None), found and not left
+
+
+def _choose(entries: tuple[MenuEntry, ...], depth: int, name: str) -> int | None:
+    """The place of the first entry of one menu that `name` means, or None."""
+    if number := re.match(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*", name):
+        # strtoul with base 0 stops at the first character that is no digit: `2hotkit` is 2.
+        wanted = int(re.sub(r"^0(?=[0-7])", "0o", number[0]), 0)
+        return next((wanted for item in entries if item.places[depth] == wanted), None)
+    return next((item.places[depth] for item in entries if name in item.names[depth]), None)
 
 
 def predicted_cmdline(entry: MenuEntry, menu: Menu) -> str:
@@ -178,5 +192,5 @@ def stock_entry(menu: Menu) -> MenuEntry:
             hint="systems with Boot Loader Specification entries (RHEL 8 and later, Fedora) keep "
             "them in /boot/loader/entries; hotkit does not read those yet",
         )
-    found = menu.find(menu.default)
+    found = menu.booted_by(menu.default)
     return found if found in stock else stock[0]

@@ -2,20 +2,24 @@
 
 `boot(grub_cfg, directory)` makes a disk with grub-mkimage (grub-pc-bin), boots it under TCG in less
 than a second and returns what GRUB handed the "kernel": what /proc/cmdline would show. The kernel
-is `/k` in the image.
+is `/k` in the image, and wherever else `kernels` says.
 """
 
 from __future__ import annotations
 
 import struct
-import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hotkit.host.run import require, run
 
+# Of the file system in the image: the one that the lab's grub.cfg searches for.
+UUID = "6a1f0f7e-0000-4000-8000-000000000001"
+
 _MODULES = (
-    "biosdisk", "memdisk", "tar", "normal", "linux", "boot", "test", "true", "echo", "configfile",
+    "biosdisk", "memdisk", "ext2", "normal", "linux", "boot", "test", "true", "echo", "configfile",
+    "loadenv", "search", "search_fs_uuid", "gzio", "serial", "terminal",
+    "part_msdos", "all_video",
 )  # fmt: skip
 
 # 32-bit code, entered as the boot protocol says: %esi points at boot_params.
@@ -44,25 +48,32 @@ def _kernel() -> bytes:
     return bytes(head) + _STUB.ljust(4096, b"\0")
 
 
-def boot(grub_cfg: str, directory: Path, files: Mapping[str, str] | None = None) -> str:
+def boot(
+    grub_cfg: str,
+    directory: Path,
+    files: Mapping[str, str | bytes] | None = None,
+    kernels: Sequence[str] = ("k",),
+) -> str:
     """The command line of the kernel that `grub_cfg` boots. HotkitError when nothing boots.
 
-    `files` are more files beside grub.cfg, name to text.
+    `files` are more files beside grub.cfg, by path.
     """
     mkimage = require("grub-mkimage", "grub-common")
     qemu = require("qemu-system-x86_64", "qemu-system-x86")
-    (directory / "k").write_bytes(_kernel())
-    texts = {"grub.cfg": grub_cfg} | dict(files or {})
-    for name, text in texts.items():
-        (directory / name).write_text(text)
+    contents = {"grub.cfg": grub_cfg} | dict(files or {}) | dict.fromkeys(kernels, _kernel())
+    for name, content in contents.items():
+        path = directory / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    memdisk = directory / "memdisk.img"
+    run(
+        [require("mke2fs", "e2fsprogs"), "-q", "-t", "ext2", "-b", "1024", "-N", "32", "-U", UUID,
+         "-d", directory / "root", memdisk, "320k"],
+    )  # fmt: skip
     (directory / "early.cfg").write_text("set prefix=(memdisk)\nset root=memdisk\n")
-    with tarfile.open(directory / "memdisk.tar", "w") as tar:
-        tar.add(directory / "k", "k")
-        for name in texts:
-            tar.add(directory / name, name)
     run(
         [mkimage, "-O", "i386-pc", "-o", directory / "core.img", "-p", "(memdisk)",
-         "-c", directory / "early.cfg", "-m", directory / "memdisk.tar", *_MODULES],
+         "-c", directory / "early.cfg", "-m", memdisk, *_MODULES],
     )  # fmt: skip
     image = Path("/usr/lib/grub/i386-pc/boot.img").read_bytes()
     image += (directory / "core.img").read_bytes()
@@ -77,4 +88,5 @@ def boot(grub_cfg: str, directory: Path, files: Mapping[str, str] | None = None)
         timeout=30,
     )  # fmt: skip
     assert ended.returncode == 1, ended.stderr  # isa-debug-exit: 0 << 1 | 1
-    return serial.read_bytes().decode()
+    # GRUB's own output may be on the serial line too; the kernel's comes last.
+    return "BOOT_IMAGE=" + serial.read_bytes().decode().rpartition("BOOT_IMAGE=")[2]

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from real_grub import boot
 
 from hotkit.core.boot_plan import entry_plan
-from hotkit.core.grub_cfg import predicted_cmdline, read_menu
+from hotkit.core.grub_cfg import predicted_cmdline, read_menu, stock_entry
 from hotkit.core.grub_lexer import parse
 from hotkit.core.grub_quote import grub_word
 from hotkit.core.grub_words import GrubSyntaxError
+from hotkit.core.grubenv import render
 from hotkit.core.layout import Layout
 
 pytestmark = pytest.mark.lab
 
+DATA = Path(__file__).parent.parent / "data" / "grub"
+LAYOUT = Layout(
+    profile="4C16G-remote",
+    topology="any",
+    style="$",
+    size_means="present",
+    args=("maxcpus=4", "memmap=127796M$5324M,117964M$146228M", "nokaslr"),
+    nodes=(),
+    cpus=(0, 1, 2, 3),
+)
 HEAD = "set timeout=0\nset default=0\n"
 # Values with everything that expansion could trip over. Set by `set`, in single quotes.
 VARIABLES = {
@@ -127,17 +139,47 @@ def test_planned_entry_boots_as_predicted(profile: str, argument: str, tmp_path:
     stock = (
         "menuentry 'Debian' --id gnulinux-simple-1 {\n\tlinux /k root=/dev/sda1 ro quiet -- s\n}\n"
     )
-    layout = Layout(
-        profile=profile,
-        topology="any",
-        style="$",
-        size_means="present",
-        args=("maxcpus=4", argument),
-        nodes=(),
-        cpus=(0,),
-    )
+    layout = replace(LAYOUT, profile=profile, args=("maxcpus=4", argument))
     facts = {"loader": "grub2-debian", "grub_cfg": HEAD + stock + SNIPPET, "custom_cfg": "# mine"}
     plan = entry_plan(facts, layout)
     grub_cfg = f"set timeout=0\nset default={plan.entry_id}\n{stock}{SNIPPET}"
     assert boot(grub_cfg, tmp_path, {"custom.cfg": plan.custom_cfg or ""}) == plan.cmdline
     assert f" {argument} " in plan.cmdline
+
+
+MENU = """
+menuentry 'first' --id one { linux /k first; boot; }
+submenu 'More > less' --id sub {
+    menuentry 'inner one' --id in1 { linux /k inner-one; boot; }
+    menuentry 'inner two' { linux /k inner-two; boot; }
+}
+menuentry '3' --id three { linux /k three; boot; }
+menuentry 'last' --id x-four { linux /k last; boot; }
+"""
+
+
+@pytest.mark.parametrize(
+    "default",
+    ["0", "1", "1>1", "2", "3", "9", "03", "08", "0x3", "2hotkit", "three", "last", "x-four", "unknown",
+     "sub>in1", "sub>inner two", "More >> less>inner two", "More > less", "sub>unknown", "sub>x-four"],
+)  # fmt: skip
+def test_which_entry_boots(default: str, tmp_path: Path) -> None:
+    """Numbers, ids, titles, paths, and what GRUB does with a name that is not there."""
+    text = f"set timeout=0\nset default='{default}'\n{MENU}"
+    assert predicted_cmdline(stock_entry(read_menu(text)), read_menu(text)) == boot(text, tmp_path)
+
+
+@pytest.mark.parametrize("armed", [True, False])
+def test_the_labs_own_grub_cfg(armed: bool, tmp_path: Path) -> None:
+    """Debian's real grub.cfg, our custom.cfg, next_entry in grubenv: the layout; without: stock."""
+    text = (DATA / "debian12.cfg").read_text().replace("set timeout=1", "set timeout=0")
+    plan = entry_plan({"loader": "grub2-debian", "grub_cfg": text}, LAYOUT)
+    files = {
+        "grubenv": render({"next_entry": plan.entry_id} if armed else {}),
+        "custom.cfg": plan.custom_cfg or "",
+        "boot/initrd.img-6.1.0-56-cloud-amd64": "any",
+    }
+    menu = read_menu(text)
+    stock = predicted_cmdline(stock_entry(menu), menu)
+    found = boot(text, tmp_path, files, kernels=["boot/vmlinuz-6.1.0-56-cloud-amd64"])
+    assert found == (plan.cmdline if armed else stock)
