@@ -13,12 +13,10 @@ from hotkit.core.hostverdict import HostVerdict
 from hotkit.errors import ExitCode
 from hotkit.host.ansible import Event, PlaybookRun
 from hotkit.host.inventory import Inventory
-from hotkit.host.labconsole import excerpt
+from hotkit.host.labconsole import excerpt, reason
 
 RESULT_SCHEMA_VERSION = 1
-_FELL_BACK = (
-    "the machine fell back to its stock entry: the layout did not come up, nothing else changed"
-)
+_FELL_BACK = "the layout did not come up, and the machine fell back to its stock entry by itself"
 
 
 class Progress(Protocol):
@@ -198,7 +196,9 @@ class HostStory:
         if event.kind == "failed" and event.result.get("fell_back"):
             lines = excerpt(self.inventory.host(event.host), self.console_from.get(event.host, 0))
             self.note(event.host, console=tuple(lines), state="fell-back")
-            self.end(event.host, "fell-back", _FELL_BACK, f"logs: {self.folder}")
+            why = reason(lines)
+            sentence = f"{_FELL_BACK}: {why}" if why else _FELL_BACK
+            self.end(event.host, "fell-back", sentence, "the entry stays, unarmed: hotkit rollback")
         elif event.kind == "failed" and not event.result.get("ignore_errors"):
             said = event.message or "no reason given"
             self.end(event.host, "failed", f"{event.task}: {said}", f"log: {run.log}")

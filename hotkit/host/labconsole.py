@@ -11,11 +11,17 @@ from hotkit.host.qemu import CONSOLE_LOG
 
 _READ_BYTES = 4 << 20
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
-# The lines that tell why a boot ended; the first is looked for, then what surrounds it is shown.
-_WHY = re.compile(
-    r"Kernel panic|Out of memory|System is deadlocked|BUG:|Oops:|Attempted to kill init|"
-    r"Gave up waiting for root|error: .*(file|symbol|device)",
+# The lines that tell why a boot ended, the most telling kind first: a slow emulator also logs soft
+# lockups that did no harm.
+_WHY = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"Kernel panic|System is deadlocked",
+        r"Out of memory|Gave up waiting for root|Oops:",
+        r"error: .*(file|symbol|device)|BUG:",
+    )
 )
+_STAMP = re.compile(r"^\[ *\d+\.\d+\] ")
 
 
 def log_of(host: Host) -> Path | None:
@@ -34,6 +40,24 @@ def size_now(host: Host) -> int:
 
 def excerpt(host: Host, since: int, *, lines: int = 12) -> list[str]:
     """The telling lines after byte `since`: around the first panic, else the last ones."""
+    said = _said(host, since)
+    for pattern in _WHY:
+        for number, line in enumerate(said):
+            if pattern.search(line):
+                return said[max(0, number - 3) : number + lines - 3]
+    return said[-lines:]
+
+
+def reason(lines: list[str]) -> str | None:
+    """The line of an excerpt that names the cause, without its time stamp."""
+    for pattern in _WHY[:2]:
+        for line in lines:
+            if pattern.search(line):
+                return _STAMP.sub("", line)
+    return None
+
+
+def _said(host: Host, since: int) -> list[str]:
     path = log_of(host)
     if path is None:
         return []
@@ -41,8 +65,4 @@ def excerpt(host: Host, since: int, *, lines: int = 12) -> list[str]:
         # A log that was cut (the machine was reset) is read from its start.
         stream.seek(since if since <= path.stat().st_size else 0)
         text = _ANSI.sub(b"", stream.read(_READ_BYTES)).decode(errors="replace")
-    said = [line.rstrip() for line in text.splitlines() if line.strip()]
-    for number, line in enumerate(said):
-        if _WHY.search(line):
-            return said[max(0, number - 3) : number + lines - 3]
-    return said[-lines:]
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
