@@ -25,7 +25,6 @@ class Loader:
 
     family: str  # facts["boot"]["loader"]
     grub_dir: str
-    reboot_tool: str
     editenv_tool: str
     script_check_tool: str
     problems: tuple[Problem, ...]
@@ -64,27 +63,22 @@ def examine(boot: Mapping[str, Any], grubenv: bytes | None = None) -> Loader:
     if family not in _FAMILIES:
         return _unsupported(family)
     directory, prefix = _FAMILIES[family]
-    tools = [f"{prefix}{name}" for name in ("reboot", "editenv", "script-check")]
+    known: Mapping[str, Any] = boot.get("tools") or {}
     problems, notes = _problems(boot, grubenv), list[str]()
-    missing = [name for name in tools[:2] if _tool_missing(boot, name)]
-    if missing:
-        problems.append(Problem(f"{missing[0]} is not installed", "install GRUB's tools"))
+    if "grub-editenv" in known and not known["grub-editenv"]:
+        problems.append(
+            Problem(f"{prefix}editenv is not installed", "it is in the distribution's GRUB package")
+        )
     if family != "grub2-debian":
         notes.append(f"{family}: same mechanism as Debian's GRUB, not tested on a real machine")
     return Loader(
         family=family,
         grub_dir=str(boot.get("grub_dir") or directory),
-        reboot_tool=tools[0],
-        editenv_tool=tools[1],
-        script_check_tool=tools[2],
+        editenv_tool=str(known.get("grub-editenv") or f"{prefix}editenv"),
+        script_check_tool=str(known.get("grub-script-check") or f"{prefix}script-check"),
         problems=tuple(problems),
         notes=tuple(notes),
     )
-
-
-def _tool_missing(boot: Mapping[str, Any], name: str) -> bool:
-    tools = boot.get("tools") or {}
-    return name in tools and not tools[name]
 
 
 def _unsupported(family: str) -> Loader:
@@ -100,8 +94,8 @@ def _unsupported(family: str) -> Loader:
             "hotkit needs GRUB 2 with its files in /boot/grub or /boot/grub2",
         )
     return Loader(
-        family=family, grub_dir="/boot/grub", reboot_tool="", editenv_tool="",
-        script_check_tool="", problems=(problem,), notes=(),
+        family=family, grub_dir="/boot/grub", editenv_tool="", script_check_tool="",
+        problems=(problem,), notes=(),
     )  # fmt: skip
 
 

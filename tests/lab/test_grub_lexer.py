@@ -160,9 +160,12 @@ menuentry 'last' --id x-four { linux /k last; boot; }
 
 @pytest.mark.parametrize(
     "default",
-    ["0", "1", "1>1", "2", "3", "9", "03", "08", "0x3", "2hotkit", "three", "last", "x-four", "unknown",
-     "sub>in1", "sub>inner two", "More >> less>inner two", "More > less", "sub>unknown", "sub>x-four"],
-)  # fmt: skip
+    [
+        *("0", "1", "1>1", "2", "3", "9", "03", "08", "0x3", "2hotkit"),
+        *("three", "last", "x-four", "unknown", "sub>in1", "sub>inner two"),
+        *("More >> less>inner two", "More > less", "sub>unknown", "sub>x-four"),
+    ],
+)
 def test_which_entry_boots(default: str, tmp_path: Path) -> None:
     """Numbers, ids, titles, paths, and what GRUB does with a name that is not there."""
     text = f"set timeout=0\nset default='{default}'\n{MENU}"

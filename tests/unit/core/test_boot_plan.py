@@ -176,7 +176,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("no grub.cfg", {"grub_cfg": None}, {}, "no readable grub.cfg"),
     ("broken grub.cfg", {"grub_cfg": "menuentry 'a {"}, {}, "never closed"),
     ("grubenv", {"grubenv_problem": "it lies on LVM"}, {}, "LVM"),
-    ("no tool", {"tools": {"grub-reboot": None}}, {}, "grub-reboot"),
+    ("no tool", {"tools": {"grub-editenv": None}}, {}, "grub-editenv"),
     ("systemd-boot", {"loader": "systemd-boot"}, {}, "systemd-boot"),
     ("no loader", {"loader": "unknown"}, {}, "no boot loader"),
     ("broken custom.cfg", {"custom_cfg": "menuentry 'a {\n"}, {}, "custom.cfg would not be read"),
@@ -249,6 +249,6 @@ def test_other_families_say_that_they_are_not_tested(family: str) -> None:
     found = examine(facts() | {"loader": family, "grub_dir": None})
     found.require()
     assert found.custom_cfg == "/boot/grub2/custom.cfg"
-    assert found.reboot_tool == "grub2-reboot"
+    assert found.editenv_tool == "grub2-editenv"
     assert "not tested" in found.notes[0]
     assert examine(facts()).notes == ()
