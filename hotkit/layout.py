@@ -13,7 +13,7 @@ from hotkit.core.profile import Profile
 from hotkit.core.review import Review, review
 from hotkit.core.topology import Topology
 from hotkit.errors import HotkitError
-from hotkit.host.profiles import load_profile
+from hotkit.host.profiles import Locate, load_profile, profile_locator
 from hotkit.topology import load_topology
 
 
@@ -33,12 +33,17 @@ class Planned:
         return pmem_node(self.topology, self.profile) if slow and slow.pmem else None
 
 
-def make_layout(topology: Topology, profile: Profile) -> Layout:
-    """`core.plan.plan`, with what cannot be had as a HotkitError."""
+def make_layout(topology: Topology, profile: Profile, locate: Locate | None = None) -> Layout:
+    """`core.plan.plan`, with what cannot be had as a HotkitError.
+
+    `locate` finds the place where a key of the profile was written, to open the message with.
+    """
     try:
         return plan(topology, profile)
     except PlanError as error:
-        raise HotkitError(str(error), hint=error.hint) from error
+        position = locate(tuple(error.key.split("."))) if locate and error.key else None
+        where = f"{position}: " if position else ""
+        raise HotkitError(f"{where}{error}", hint=error.hint) from error
 
 
 def plan_layout(
@@ -51,7 +56,7 @@ def plan_layout(
     """Plan `profile_ref` (see `load_profile`) on `topology_ref` (see `load_topology`)."""
     profile = load_profile(profile_ref, overrides)
     topology = load_topology(topology_ref, inventory)
-    layout = make_layout(topology, profile)
+    layout = make_layout(topology, profile, profile_locator(profile_ref))
     return Planned(
         topology=topology,
         profile=profile,

@@ -27,11 +27,15 @@ _ARCHES = ("x86_64", "i686", "i586", "i386", "amd64")
 
 
 class PlanError(ValueError):
-    """A profile that this machine cannot give; the message is one sentence with the reason."""
+    """A profile that this machine cannot give; the message is one sentence with the reason.
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    `key` is the path to the profile's key that asks too much ("slow.node"), if it is one key.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, *, key: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +111,14 @@ def _roles(topology: Topology, profile: Profile) -> dict[int, str]:
         if node not in roles:
             raise PlanError(
                 f"{profile.name} wants its {name} tier on node {node}, "
-                f"{topology.name} has nodes {known}"
+                f"{topology.name} has nodes {known}",
+                key=f"{name}.node",
             )
         if not tier.pmem and not topology.node_ram(node):
             what = "PMEM only: write pmem: true" if topology.pmem(node) else "no RAM"
             raise PlanError(
-                f"{profile.name} wants its {name} tier on node {node}, which has {what}"
+                f"{profile.name} wants its {name} tier on node {node}, which has {what}",
+                key=f"{name}.node",
             )
         roles[node] = "pmem" if tier.pmem else name
     for node in topology.nodes:
@@ -132,12 +138,15 @@ def pmem_node(topology: Topology, profile: Profile) -> int:
             if fast is not None and topology.pmem(fast)
             else "has no non-volatile range"
         )
-        raise PlanError(f"{profile.name} wants PMEM as its slow tier, {topology.name} {lacks}")
+        raise PlanError(
+            f"{profile.name} wants PMEM as its slow tier, {topology.name} {lacks}", key="slow.pmem"
+        )
     if slow.node is not None:
         if slow.node not in candidates:
             raise PlanError(
                 f"{profile.name} wants PMEM on node {slow.node}, "
-                f"{topology.name} has it on {', '.join(map(str, candidates))}"
+                f"{topology.name} has it on {', '.join(map(str, candidates))}",
+                key="slow.node",
             )
         chosen = slow.node
     else:
@@ -146,7 +155,8 @@ def pmem_node(topology: Topology, profile: Profile) -> int:
     if slow.size_bytes and slow.size_bytes > there:
         raise PlanError(
             f"{profile.name} wants {format_size(slow.size_bytes)} of PMEM on node {chosen}, "
-            f"which has {format_size(there)}"
+            f"which has {format_size(there)}",
+            key="slow.size",
         )
     return chosen
 
@@ -165,7 +175,9 @@ def _cpus(topology: Topology, profile: Profile) -> tuple[int, ...]:
         return tuple(range(profile.cpus or 0))
     count = len(order) if profile.cpus is None else profile.cpus
     if count > len(order):
-        raise PlanError(f"{profile.name} wants {count} CPUs, {topology.name} has {len(order)}")
+        raise PlanError(
+            f"{profile.name} wants {count} CPUs, {topology.name} has {len(order)}", key="cpus"
+        )
     chosen = order[:count]
     fast = profile.fast.node
     strays = [cpu for cpu in chosen if cpu.node != fast]
@@ -177,6 +189,7 @@ def _cpus(topology: Topology, profile: Profile) -> tuple[int, ...]:
             + (f", which has {there} CPUs in all" if there < count else ""),
             f"{profile.cpu_limit}= counts in the firmware's order; "
             "write cpus_on: any when that is meant",
+            key="cpus",
         )
     return tuple(cpu.number for cpu in chosen)
 
@@ -191,7 +204,9 @@ def _cut(topology: Topology, profile: Profile, node: int, role: str, stock: Rang
         return _Cut(
             reserved=_reserve(topology, profile, ram, span, 0), wanted_bytes=None, role=role
         )
-    assert wanted is not None
+    if not wanted:
+        nothing = _reserve(topology, profile, ram, span, 0)
+        return _Cut(reserved=nothing, wanted_bytes=wanted, role=role)
     measured = span if profile.size_means == "span" else ram
     keep = wanted
     if profile.size_means == "managed":
@@ -205,7 +220,8 @@ def _cut(topology: Topology, profile: Profile, node: int, role: str, stock: Rang
         more = "" if keep == wanted else f" ({format_size(keep)} before the kernel's own share)"
         raise PlanError(
             f"{profile.name} wants {format_size(wanted)}{more} on node {node}, "
-            f"which has {format_size(measured.size_bytes)} {meaning}"
+            f"which has {format_size(measured.size_bytes)} {meaning}",
+            key=f"{role}.size",
         )
     edge = align_up(_address_of(measured, keep), profile.align_bytes)
     return _Cut(

@@ -82,6 +82,13 @@ def load_profile(
     return scaled(profile, factor)
 
 
+def profile_locator(ref: str | Path | Mapping[str, Any]) -> Locate | None:
+    """For a profile in a file: what finds the line of a key in it; else None."""
+    if isinstance(ref, Mapping) or not _is_file(ref):
+        return None
+    return read_yaml(Path(ref).expanduser()).at
+
+
 def parse_setting(text: str) -> dict[str, Any]:
     """`fast.size=4G` as the mapping `{"fast": {"size": "4G"}}`; the value is read as YAML."""
     key, equals, value = text.partition("=")

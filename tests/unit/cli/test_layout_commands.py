@@ -53,6 +53,14 @@ def test_plan_from_a_file_with_a_bad_unit(hotkit, tmp_path):
     assert f"{path}:1:23: fast.size" in err
 
 
+def test_plan_from_a_file_that_asks_too_much(hotkit, tmp_path):
+    path = tmp_path / "p.yml"
+    path.write_text("base: 4C16G-remote\nslow:\n  node: 9\n", encoding="utf-8")
+    code, _, err = hotkit("layout", "plan", str(path), "--topology", MACHINE)
+    assert code == 2
+    assert f"{path}:3:9: p wants its slow tier on node 9" in err
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "message"),
     [

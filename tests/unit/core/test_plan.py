@@ -123,6 +123,11 @@ def test_what_the_machine_cannot_give(base, over, message):
         plan(MACHINE, load_profile(base, over))
 
 
+def test_a_slow_tier_of_nothing():
+    layout = plan(MACHINE, load_profile("36C144G-remote", {"slow": {"size": "0G"}}))
+    assert kept(layout) == {0: 36864.8, 1: 0, 2: 0, 3: 0}
+
+
 def test_any_cpu_when_asked_for():
     layout = plan(MACHINE, load_profile("4C16G-remote", {"cpus": 40, "cpus_on": "any"}))
     assert layout.cpus == tuple(range(40))
