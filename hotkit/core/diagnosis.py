@@ -89,20 +89,15 @@ def _arguments(layout: Layout, observed: Observed) -> Iterator[Cause]:
     explained = set()
     for arg, matches in _matches(layout, observed):
         explained.add(arg)
-        first = matches[0]
-        title = f", here {first.title!r}" if first.title else ""
-        reason = first.spelling.why + (f" ($1 is the entry's title{title})" if title else "")
-        forms: dict[str, list[str]] = {}
-        for match in matches:
-            forms.setdefault(FILES[match.spelling.where], []).append(match.spelling.form)
-        spellings = "; ".join(f"{' or '.join(found)} in {file}" for file, found in forms.items())
+        seen, evidence = _evidence(matches, observed)
+        title = f" ($1 is the entry's title, here {seen.title!r})" if seen.title else ""
         yield Cause(
             kind="lost-escape",
             sentence=(
-                f"The $ of {arg} was lost on the way: the kernel got {first.found}, "
-                f"because {reason}. What gives this text: {spellings}.{_line(matches, observed)}"
+                f"{arg} did not arrive as meant: the kernel got {seen.found}, because "
+                f"{seen.spelling.why}{title}. {evidence}"
             ),
-            advice=_right_spelling(first),
+            advice=_right_spelling(seen),
         )
     given = cmdline.parse(observed.cmdline)
     have = {item.text for item in given}
@@ -122,14 +117,27 @@ def _arguments(layout: Layout, observed: Observed) -> Iterator[Cause]:
         )
 
 
-def _line(matches: tuple[Match, ...], observed: Observed) -> str:
-    """Where the host's custom.cfg holds the wrong spelling."""
+def _evidence(matches: tuple[Match, ...], observed: Observed) -> tuple[Match, str]:
+    """The spelling that stands in the host's custom.cfg; else every one that gives this text."""
     for number, line in enumerate((observed.entry_text or "").splitlines(), start=1):
         for match in matches:
             spelt = match.spelling.spell(match.argument)
-            if match.spelling.where == "menuentry" and spelt in line:
-                return f" The host's custom.cfg has it in line {number}."
-    return ""
+            # Inside quotes of another kind the same text is another spelling.
+            before = {line[i - 1 : i].strip() for i in _places(line, spelt)}
+            if match.spelling.where == "menuentry" and match.spelling.quote in before:
+                return match, f"Line {number} of the host's custom.cfg has {spelt}."
+    forms: dict[str, list[str]] = {}
+    for match in matches:
+        forms.setdefault(FILES[match.spelling.where], []).append(match.spelling.form)
+    found = "; ".join(f"{' or '.join(items)} in {file}" for file, items in forms.items())
+    return matches[0], f"What gives this text: {found}."
+
+
+def _places(line: str, text: str) -> Iterator[int]:
+    at = line.find(text)
+    while at >= 0:
+        yield at
+        at = line.find(text, at + 1)
 
 
 def _right_spelling(match: Match) -> str:
@@ -157,7 +165,7 @@ def _caps(layout: Layout, observed: Observed) -> Iterator[Cause]:
     yield Cause(
         kind="capped",
         sentence=(
-            f"All RAM is capped at {format_size(min(limits))}: {lowest.token!r} has no operator "
+            f"All RAM is capped at {format_size(min(limits))}: {lowest.token} has no operator "
             "that the kernel can read, so it works as mem= does"
             + (f" ({format_size(found.size_bytes)} of System RAM are left)." if found else ".")
         ),

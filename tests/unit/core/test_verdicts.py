@@ -182,7 +182,16 @@ def test_the_line_of_the_hosts_custom_cfg_is_named():
     broken = running(GOOD_LINE.replace(MEMMAP, ",".join(f"{size}M" for size in sizes)))
     text = f"menuentry 'x' --id hotkit-x {{\n  linux /vmlinuz {MEMMAP}\n}}\n"
     (cause, _) = diagnose(LAYOUT, replace(broken, entry_text=text))
-    assert "custom.cfg has it in line 2" in cause.sentence
+    assert f"Line 2 of the host's custom.cfg has {MEMMAP}." in cause.sentence
+
+
+def test_the_hosts_own_spelling_is_told_from_others_that_give_the_same():
+    broken = running(GOOD_LINE.replace(MEMMAP, MEMMAP.replace("$", r"\\$")))
+    spelt = MEMMAP.replace("$", r"\$")
+    text = f"menuentry 'x' --id hotkit-x {{\n\tlinux /vmlinuz\t'{spelt}'\n}}\n"
+    (cause, _) = diagnose(LAYOUT, replace(broken, entry_text=text))
+    assert "inside single quotes the backslash stays" in cause.sentence
+    assert f"Line 2 of the host's custom.cfg has {spelt}." in cause.sentence
 
 
 def test_a_cap_says_how_much_is_left():
