@@ -10,7 +10,7 @@ from hotkit.core import memmap
 from hotkit.core.e820 import E820Entry, E820Type
 from hotkit.core.layout import Layout
 from hotkit.core.memparse import memparse
-from hotkit.core.plan import CLAIMED, PlanError, plan, spell
+from hotkit.core.plan import CLAIMED, PlanError, plan, pmem_node, spell
 from hotkit.core.profile import Profile, Tier
 from hotkit.core.ranges import Range, RangeSet
 from hotkit.core.topology import Cpu, MemoryAffinity, Topology
@@ -189,6 +189,33 @@ def test_storage_is_never_covered():
 
 def test_one_node():
     assert plan(machine((0, 0, 2, 1), (0, 4, 10, 1)), gib(4)).args[0] == "memmap=4095M$6145M"
+
+
+def test_a_node_without_memory():
+    topology = machine((0, 0, 8, 1), (1, 8, 9, None), (2, 9, 12, 1))
+    with pytest.raises(PlanError, match="slow tier on node 1, which has no RAM"):
+        plan(topology, gib(2, 1))
+    third = replace(gib(2), slow=Tier(node=2, size_bytes=GIB))
+    layout = plan(topology, third)
+    assert kept(layout) == {0: 2048.6, 1: 0, 2: 1024}
+    assert [item.role for item in layout.nodes] == ["fast", "off", "slow"]
+
+
+def test_pmem_on_the_fast_node_makes_no_node_of_its_own():
+    made = machine((0, 0, 8, 1), (0, 8, 16, None))
+    shared = replace(made, affinity=(made.affinity[0], replace(made.affinity[1], nonvolatile=True)))
+    with pytest.raises(PlanError, match="on the fast node 0 only"):
+        plan(shared, replace(gib(2), slow=Tier(pmem=True)))
+
+
+def test_the_nearest_pmem_is_the_slow_tier():
+    near_3 = replace(
+        MACHINE, distances=((10, 20, 30, 17), (20, 10, 17, 30), (30, 17, 10, 30), (17, 30, 30, 10))
+    )
+    profile = load_profile("4C16G-pmem")
+    assert pmem_node(MACHINE, profile) == 2
+    assert pmem_node(near_3, profile) == 3
+    assert pmem_node(near_3, load_profile("4C16G-pmem", {"slow": {"node": 2}})) == 2
 
 
 def test_spelling():

@@ -9,6 +9,7 @@ import pytest
 from hotkit.core.ranges import Range
 from hotkit.core.units import GIB
 from hotkit.errors import HotkitError
+from hotkit.parse.cpulist import parse_cpulist
 from hotkit.parse.facts import topology_from_facts
 from tests.unit.machines import DATA, captured
 
@@ -116,3 +117,15 @@ def test_facts_that_do_not_suffice(change, message):
 def test_no_facts(data):
     with pytest.raises(HotkitError, match="no facts of hotkit"):
         topology_from_facts(data)
+
+
+@pytest.mark.parametrize("name", ["qemu-2n-3g", "qemu-8n", "qemu-lab-2s-256g-in-layout"])
+def test_cpus_are_numbered_and_placed_as_the_booted_kernel_did(name):
+    """From MADT and SRAT alone, against /sys/devices/system/node/node*/cpulist."""
+    data = facts(name)
+    cpus = {cpu.number: cpu.node for cpu in topology_from_facts(data).cpus}
+    online = parse_cpulist(data["cpus"]["online"])
+    assert list(cpus)[: len(online)] == list(online)
+    for node, item in data["nodes"].items():
+        for number in parse_cpulist(item["cpulist"]):
+            assert cpus[number] == int(node)
