@@ -56,8 +56,7 @@ def _events(
     child: subprocess.Popen[bytes], host: str, silence_s: float
 ) -> Iterator[dict[str, Any]]:
     assert child.stdout is not None and child.stderr is not None
-    expected = 0
-    for line in _lines(child, host, silence_s):
+    for expected, line in enumerate(_lines(child, host, silence_s)):
         try:
             event: dict[str, Any] = json.loads(line)
             number, version = event["seq"], event["v"]
@@ -72,7 +71,6 @@ def _events(
                 f" {PROTOCOL_VERSION} was due",
                 exit_code=ExitCode.VERDICT_FAILED,
             )
-        expected += 1
         yield event
         if event["type"] == "end" and event.get("run") is None:
             return
@@ -113,3 +111,26 @@ def _lines(child: subprocess.Popen[bytes], host: str, silence_s: float) -> Itera
             return
         *whole, rest = (rest + got).split(b"\n")
         yield from whole
+
+
+def ask_agent(done: subprocess.CompletedProcess[str], *, host: str) -> list[dict[str, Any]]:
+    """The events of an agent that ran to its end (`hello`, `probe`); the first is its hello."""
+    try:
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+    except ValueError:
+        events = []
+    failed = next((event for event in events if event.get("type") == "error"), None)
+    if failed:
+        raise HotkitError(
+            f"{host}: {failed['message']}", hint=failed.get("fix"),
+            exit_code=ExitCode.VERDICT_FAILED,
+        )  # fmt: skip
+    if done.returncode != 0 or not events or events[0].get("type") != "hello":
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        lost = done.returncode == _UNREACHABLE
+        raise HotkitError(
+            f"{host}: {'not reachable' if lost else 'the agent does not run'}"
+            + (f": {said[-1][:200]}" if said else f" ({describe_end(done.returncode)})"),
+            exit_code=ExitCode.UNREACHABLE if lost else ExitCode.VERDICT_FAILED,
+        )
+    return events

@@ -1,4 +1,4 @@
-"""A sweep on disk: manifest.json, journal.jsonl, raw/. Written once, appended to, never rewritten."""
+"""A sweep on disk: manifest.json, journal.jsonl, raw/. Appended to, never rewritten."""
 
 from __future__ import annotations
 

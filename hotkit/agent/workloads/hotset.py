@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from contextlib import suppress
 from typing import IO, Any
 
 from hotkit.agent.protocol import AgentError
@@ -73,10 +74,8 @@ class Hotset:
         if self._child is None:
             return
         if self._child.stdin:
-            try:
+            with suppress(OSError):  # it is gone already
                 self._child.stdin.close()
-            except OSError:
-                pass  # it is gone already
         try:
             self._child.wait(0.5)
         except subprocess.TimeoutExpired:

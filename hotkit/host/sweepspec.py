@@ -1,0 +1,163 @@
+"""SWEEP.yml: what to measure, checked with file:line:column before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+
+from hotkit.agent.trackers import TRACKERS
+from hotkit.assets import data
+from hotkit.core.design import MIN_BLOCKS, OFF, Arm
+from hotkit.core.units import PAGE_BYTES, format_size, parse_size
+from hotkit.host.yamlsrc import YamlSource, read_yaml
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str):
+        return parse_size(value)
+    return value
+
+
+Size = Annotated[StrictInt, BeforeValidator(_size), Field(gt=0)]
+Setting = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HotsetSpec(_Strict):
+    """The workload hotset; sizes in bytes."""
+
+    kind: Literal["hotset"] = "hotset"
+    size: Size
+    hot: Size
+    weight: StrictInt = Field(default=9, ge=0)
+    threads: StrictInt = Field(default=1, ge=1, le=4096)
+    granularity: StrictInt = Field(default=8, ge=8, le=1 << 20, multiple_of=8)
+    seed: StrictInt = Field(default=1, ge=0, lt=1 << 63)
+    thp: StrictBool = False
+    pin: StrictBool = False
+    updates: StrictInt | None = Field(default=None, ge=1)
+    seconds: StrictInt | StrictFloat | None = Field(default=None, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _fits(self) -> HotsetSpec:
+        if self.size % PAGE_BYTES or self.size % self.granularity:
+            raise ValueError("size is not a multiple of 4096 and of granularity")
+        if self.hot > self.size or self.hot % self.granularity:
+            raise ValueError(
+                f"hot ({format_size(self.hot)}) is not whole granules inside size"
+                f" ({format_size(self.size)})"
+            )
+        if (self.updates is None) == (self.seconds is None):
+            raise ValueError("give either updates or seconds, the amount of work of one run")
+        return self
+
+    def parameters(self) -> dict[str, int | bool]:
+        """For the agent; without `updates` it finds the amount of work itself."""
+        found: dict[str, int | bool] = {
+            "size_bytes": self.size,
+            "hot_bytes": self.hot,
+            "weight": self.weight,
+            "threads": self.threads,
+            "granularity_bytes": self.granularity,
+            "seed": self.seed,
+            "thp": self.thp,
+            "pin": self.pin,
+        }
+        return found if self.updates is None else found | {"updates": self.updates}
+
+
+class ArmSpec(_Strict):
+    """One tracker with its settings."""
+
+    tracker: StrictStr
+    name: StrictStr | None = Field(default=None, pattern=r"^[a-z][a-z0-9._-]{0,40}$")
+    settings: dict[str, Setting] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known(self) -> ArmSpec:
+        if self.tracker not in TRACKERS:
+            known = ", ".join(sorted(TRACKERS))
+            raise ValueError(f"no tracker {self.tracker!r}: known are {known}")
+        rules = TRACKERS[self.tracker].settings
+        for key, value in self.settings.items():
+            if key not in rules:
+                known = ", ".join(sorted(rules)) or "none"
+                raise ValueError(f"{self.tracker} has no setting {key!r}: known are {known}")
+            kind, _, least = rules[key]
+            if type(value) is not kind or value < least:
+                raise ValueError(f"{key}: {value!r} is not {kind.__name__} of at least {least}")
+        return self
+
+
+class SweepSpec(_Strict):
+    """One sweep on one host."""
+
+    schema_version: Literal[1]
+    blocks: StrictInt = Field(ge=MIN_BLOCKS, le=10_000)
+    seed: StrictInt = Field(default=1, ge=0)
+    smallest_effect_percent: StrictInt | StrictFloat = Field(default=1, gt=0)
+    workload: HotsetSpec
+    arms: tuple[ArmSpec, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names(self) -> SweepSpec:
+        names = [arm.name for arm in self.named_arms()]
+        for name in names:
+            if names.count(name) > 1 or name == OFF:
+                raise ValueError(f"two arms are called {name!r}: give each a name of its own")
+        return self
+
+    def named_arms(self) -> tuple[Arm, ...]:
+        """The arms for the core; an arm without a name is called after its tracker."""
+        return tuple(
+            Arm(
+                name=arm.name or arm.tracker,
+                tracker=arm.tracker,
+                settings=tuple(sorted(arm.settings.items())),
+            )
+            for arm in self.arms
+        )
+
+
+def load_sweep_spec(path: Path | None) -> SweepSpec:
+    """Read a sweep description; None means the one that comes with hotkit.
+
+    Raises HotkitError that names file, line and column.
+    """
+    source = read_yaml(path or data("sweep-default.yml"))
+    if not isinstance(source.data, dict):
+        raise source.error((), "a sweep description is a mapping", hint=_hint())
+    try:
+        return SweepSpec.model_validate(source.data)
+    except ValidationError as error:
+        raise source.explain(error, known=_known_keys(source, error)) from error
+
+
+def _known_keys(source: YamlSource, error: ValidationError) -> tuple[str, ...]:
+    """The keys that may stand where the first finding is."""
+    where = error.errors(include_url=False, include_context=False)[0]["loc"]
+    if where[:1] == ("workload",):
+        return tuple(HotsetSpec.model_fields)
+    if where[:1] == ("arms",):
+        return tuple(ArmSpec.model_fields)
+    return tuple(SweepSpec.model_fields)
+
+
+def _hint() -> str:
+    return f"start from {data('sweep-default.yml')}"

@@ -1,0 +1,355 @@
+"""The story of `hotkit sweep`: one host, one schedule, one directory, one answer.
+
+read (description, host) -> decide (schedule) -> act (install, run, journal) -> decide (analysis).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import hotkit
+from hotkit import lab
+from hotkit.core.analysis import Analysis, RunResult, analyse
+from hotkit.core.design import PlannedRun, schedule
+from hotkit.errors import ExitCode, HotkitError
+from hotkit.host.agentlink import PROTOCOL_VERSION, ask_agent, talk_to_agent
+from hotkit.host.ansible import PlaybookRun
+from hotkit.host.inventory import Host, Inventory, load_inventory
+from hotkit.host.run import run
+from hotkit.host.runs import new_run_folder
+from hotkit.host.ssh import Ssh
+from hotkit.host.store import (
+    MANIFEST,
+    Journal,
+    create_sweep_folder,
+    read_journal,
+    read_manifest,
+    write_once,
+)
+from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
+from hotkit.host.workload import build_hotset
+from hotkit.host.zipapp import Built, build_agent
+from hotkit.sweepjournal import RunCollector, against_truth
+
+AGENT_DIRECTORY = "/var/lib/hotkit/agent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where the sweep stands: for the live view. `analysis` is of the blocks finished so far."""
+
+    host: str
+    step: str
+    done: int = 0
+    total: int = 0
+    block: int | None = None
+    blocks: int = 0
+    arm: str | None = None
+    analysis: Analysis | None = None
+
+
+Watch = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResult:
+    """A finished sweep: its directory, what was planned and found, where it was measured."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    runs: tuple[RunResult, ...]
+    analysis: Analysis
+
+    @property
+    def host(self) -> str:
+        return str(self.manifest["host"])
+
+    @property
+    def machine(self) -> Mapping[str, Any]:
+        """What the agent said about the machine: platform, kernel_release, knobs, ..."""
+        machine: Mapping[str, Any] = self.manifest["machine"]
+        return machine
+
+    @property
+    def platform(self) -> str:
+        return str(self.machine["platform"])
+
+    @property
+    def exit_code(self) -> ExitCode:
+        believable = self.analysis.trusted and self.analysis.defined
+        return ExitCode.OK if believable else ExitCode.NOT_TRUSTWORTHY
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the agent runs: this machine (`host` None) or a host of an inventory."""
+
+    name: str
+    host: Host | None
+    inventory: Inventory | None
+
+    def words(self, argv: Sequence[str]) -> list[str]:
+        """What to start here so that `argv` runs there as root."""
+        if self.host is None:
+            return list(argv)
+        sudo = ["sudo", "-n", "--"] if self.host.way.become else []
+        return Ssh(self.host.way).argv([*sudo, *argv])
+
+    @property
+    def python(self) -> str:
+        if self.host is None:
+            return sys.executable
+        named = str(self.host.variables.get("ansible_python_interpreter", ""))
+        return named if named.startswith("/") else "python3"
+
+
+def sweep(
+    description: Path | None = None,
+    *,
+    inventory: str | Path = "lab",
+    limit: str | None = None,
+    local: bool = False,
+    out: Path | None = None,
+    watch: Watch = lambda progress: None,
+) -> SweepResult:
+    """Measure once. `local` measures this machine, without inventory or ssh.
+
+    Everything is in `out` (default: a new directory below the state directory), also when the sweep
+    is cut off. Raises HotkitError; KeyboardInterrupt leaves host and journal clean.
+    """
+    spec = load_sweep_spec(description)
+    arms = spec.named_arms()
+    runs = schedule(arms, spec.blocks, spec.seed)
+    place = _place(inventory, limit, local)
+    watch(Progress(host=place.name, step="building agent and workload"))
+    agent, workload = build_agent(), build_hotset()
+    folder = create_sweep_folder(out.absolute() if out else new_run_folder("sweep"))
+    watch(Progress(host=place.name, step="installing the agent"))
+    paths = _install(place, agent, workload, folder)
+    watch(Progress(host=place.name, step="asking the agent what works"))
+    names = list(dict.fromkeys(["none", *(arm.tracker for arm in arms)]))
+    machine = _probe(place, paths[0], names)
+    plan = _plan_for_agent(spec, runs)
+    write_once(
+        folder / MANIFEST, _manifest(place, spec, description, plan, machine, agent, workload)
+    )
+    with Journal(folder) as journal:
+        try:
+            _measure(place, spec, plan, paths, journal, watch)
+        except HotkitError as error:
+            journal.append({"type": "error", "by": "controller", "message": error.message})
+            raise
+        except KeyboardInterrupt:
+            journal.append({"type": "error", "by": "controller", "message": "interrupted"})
+            raise HotkitError(
+                "interrupted; agent and workload have ended",
+                hint=f"what was measured is kept in {folder}",
+                exit_code=ExitCode.INTERRUPTED,
+            ) from None
+    return load_sweep(folder)
+
+
+def load_sweep(folder: Path) -> SweepResult:
+    """Analyse a sweep directory anew, from its manifest and journal alone."""
+    manifest = read_manifest(folder)
+    collector = RunCollector(manifest["schedule"]["runs"])
+    for event in read_journal(folder):
+        collector.add(event)
+    try:
+        analysis = _analyse(collector.runs, manifest["description"])
+    except ValueError as error:
+        raise HotkitError(f"{folder}: {error}", exit_code=ExitCode.NOT_TRUSTWORTHY) from error
+    return SweepResult(
+        folder=folder, manifest=manifest, runs=tuple(collector.runs), analysis=analysis
+    )
+
+
+def _analyse(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analysis:
+    return analyse(
+        runs,
+        blocks=description["blocks"],
+        sesoi_fraction=description["smallest_effect_percent"] / 100,
+    )
+
+
+def _place(inventory: str | Path, limit: str | None, local: bool) -> _Place:
+    if local:
+        return _Place("localhost", None, None)
+    known = load_inventory(inventory, limit)
+    running = lab.running() if any(host.machine for host in known.hosts) else []
+    for host in known.hosts:
+        # A machine of the lab must run; of any other we cannot know without asking it.
+        if host.machine is None or host.name in running:
+            return _Place(host.name, host, known)
+    names = ", ".join(host.name for host in known.hosts)
+    raise HotkitError(
+        f"no machine of {inventory} runs ({names})",
+        hint=f"hotkit lab up {known.hosts[0].name}",
+        exit_code=ExitCode.UNREACHABLE,
+    )
+
+
+def _install(place: _Place, agent: Built, workload: Built, folder: Path) -> tuple[str, str]:
+    """Bring both files there unless they are; returns their paths on the host."""
+    if place.host is None or place.inventory is None:
+        return str(agent.path), str(workload.path)
+    paths = tuple(f"{AGENT_DIRECTORY}/{built.path.name}" for built in (agent, workload))
+    sudo = ["sudo", "-n", "--"] if place.host.way.become else []
+    found = Ssh(place.host.way).run([*sudo, "sha256sum", *paths], check=False, timeout=60)
+    if [line.split()[0] for line in found.stdout.splitlines()] != [agent.sha256, workload.sha256]:
+        files = [str(agent.path), str(workload.path)]
+        playbook = PlaybookRun(
+            "sweep", place.inventory.path, folder / "ansible", hosts=[place.name],
+            extra={"agent_files": files, "agent_directory": AGENT_DIRECTORY},
+        )  # fmt: skip
+        with playbook as events:
+            for event in events:
+                if event.kind in ("failed", "unreachable"):
+                    gone = event.kind == "unreachable"
+                    raise HotkitError(
+                        f"{place.name}: {event.task}: {event.message or event.kind}",
+                        hint=f"log: {playbook.log}",
+                        exit_code=ExitCode.UNREACHABLE if gone else ExitCode.VERDICT_FAILED,
+                    )
+    return paths[0], paths[1]
+
+
+def _probe(place: _Place, agent: str, trackers: Sequence[str]) -> dict[str, Any]:
+    """The machine as the agent describes it; an error when a tracker cannot be used there."""
+    argv = place.words([place.python, agent, "probe", *trackers])
+    events = ask_agent(run(argv, check=False, timeout=120), host=place.name)
+    for event in events:
+        if event["type"] == "probe" and not event["available"]:
+            raise HotkitError(
+                f"{place.name}: tracker {event['tracker']}: {event['reason']}",
+                hint=event["fix"],
+                exit_code=ExitCode.VERDICT_FAILED,
+            )
+    machine: dict[str, Any] = events[0]["machine"]
+    return machine
+
+
+def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, Any]:
+    seconds = spec.workload.seconds
+    return {
+        "v": PROTOCOL_VERSION,
+        "workload": {"kind": spec.workload.kind, "parameters": spec.workload.parameters()},
+        "calibrate_ms": round(1000 * seconds) if seconds else None,
+        "runs": [
+            {
+                "run": planned.name,
+                "block": planned.block,
+                "arm": planned.arm.name,
+                "twin": planned.twin,
+                "tracker": planned.arm.tracker,
+                "settings": dict(planned.arm.settings),
+            }
+            for planned in runs
+        ],
+    }
+
+
+def _manifest(
+    place: _Place,
+    spec: SweepSpec,
+    description: Path | None,
+    plan: Mapping[str, Any],
+    machine: Mapping[str, Any],
+    agent: Built,
+    workload: Built,
+) -> dict[str, Any]:
+    text = json.dumps(plan, sort_keys=True)
+    return {
+        "created": _now(),
+        "hotkit": hotkit.__version__,
+        "host": place.name,
+        "inventory": str(place.inventory.path) if place.inventory else None,
+        "description_file": str(description) if description else "sweep-default.yml (shipped)",
+        "description": spec.model_dump(mode="json"),
+        "seed": spec.seed,
+        "machine": machine,
+        "schedule": plan,
+        "sha256": {
+            "schedule": hashlib.sha256(text.encode()).hexdigest(),
+            "agent": agent.sha256,
+            "workload": workload.sha256,
+        },
+    }
+
+
+def _measure(
+    place: _Place,
+    spec: SweepSpec,
+    plan: Mapping[str, Any],
+    paths: tuple[str, str],
+    journal: Journal,
+    watch: Watch,
+) -> None:
+    """Carry out the schedule; every event is on disk before it counts."""
+    argv = place.words([place.python, paths[0], "run", "--binary", paths[1]])
+    planned = {entry["run"]: entry for entry in plan["runs"]}
+    collector = RunCollector(plan["runs"])
+    analysis: Analysis | None = None
+    truth: dict[str, Any] = {}
+    total = len(planned)
+    description = spec.model_dump(mode="json")
+    silence = 300 + 60 * (spec.workload.seconds or 60)
+    step = "finding the amount of work" if plan["calibrate_ms"] else "starting"
+    watch(Progress(host=place.name, step=step, total=total))
+    with talk_to_agent(argv, plan, host=place.name, silence_s=silence) as events:
+        for event in events:
+            if event["type"] == "run":
+                truth = event["truth"]
+                entry = planned[event["run"]]
+                watch(
+                    Progress(
+                        host=place.name,
+                        step="running",
+                        done=len(collector.runs),
+                        total=total,
+                        block=entry["block"],
+                        blocks=spec.blocks,
+                        arm=entry["arm"],
+                        analysis=analysis,
+                    )  # fmt: skip
+                )
+            elif event["type"] == "sample":
+                event = _keep_heat(event, truth, journal)
+            journal.append({**event, "received": _now()})
+            if collector.add(event):
+                analysis = _so_far(collector.runs, description) or analysis
+    watch(
+        Progress(host=place.name, step="done", done=total, total=total, blocks=spec.blocks,
+                 analysis=analysis)
+    )  # fmt: skip
+
+
+def _keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
+    """The event with its heat moved to a file below raw/, and held against the ground truth."""
+    compared = against_truth(event, truth)
+    blob = json.dumps({"truth": truth, "hot": event["hot"]}, separators=(",", ":")).encode()
+    kept = journal.keep_raw(f"{event['run']}.heat.json", blob) if event["hot"] else None
+    digest = hashlib.sha256(blob).hexdigest()
+    where = {"file": f"raw/{kept.name}", "sha256": digest} if kept else None
+    return {**event, **compared, "hot": where}
+
+
+def _so_far(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analysis | None:
+    """The running estimate, once two blocks are there."""
+    blocks = {run.block for run in runs}
+    try:
+        return _analyse(runs, description) if len(blocks) > 2 else None
+    except ValueError:
+        return None
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,77 @@
+"""From the lines of a sweep's journal to the runs that are analysed."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hotkit.core.analysis import RunResult
+from hotkit.core.heat import HeatRange, pages_found
+
+
+class RunCollector:
+    """Puts the events of each run together: run, sample, counter, end.
+
+    A run counts only with its end; `planned` (the runs of the manifest's schedule) says which block
+    and arm it belongs to.
+    """
+
+    def __init__(self, planned: Iterable[Mapping[str, Any]]) -> None:
+        self._planned = {entry["run"]: entry for entry in planned}
+        self._open: dict[str, dict[str, Mapping[str, Any]]] = {}
+        self.runs: list[RunResult] = []
+
+    def add(self, event: Mapping[str, Any]) -> RunResult | None:
+        """Take one event; returns the run that it completed, if so."""
+        name = str(event.get("run"))
+        if name not in self._planned or event["type"] not in ("run", "sample", "counter", "end"):
+            return None
+        parts = self._open.setdefault(name, {})
+        parts[event["type"]] = event
+        if event["type"] != "end":
+            return None
+        del self._open[name]
+        result = _result(self._planned[name], parts)
+        self.runs.append(result)
+        return result
+
+
+def _result(plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> RunResult:
+    end, sample = parts["end"], parts.get("sample", {})
+    return RunResult(
+        name=plan["run"],
+        block=plan["block"],
+        arm=plan["arm"],
+        tracker=plan["tracker"],
+        twin=plan["twin"],
+        duration=end["duration_ns"] / 1e9,
+        checksum=end["checksum"],
+        examined=sample.get("examined", 0),
+        positive=sample.get("positive", 0),
+        lost=sample.get("lost", 0),
+        self_cpu=sample.get("self_cpu_ns", 0) / 1e9,
+        hot_pages=sample.get("hot_pages", 0),
+        hot_pages_found=sample.get("hot_pages_found", 0),
+        units=sample.get("units", {}),
+        deltas=parts.get("counter", {}).get("deltas", {}),
+    )
+
+
+def heat_ranges(event: Mapping[str, Any]) -> list[HeatRange]:
+    """The heat of a `sample` event, unpacked."""
+    return [
+        HeatRange(
+            start=part["start"],
+            page_bytes=part["page_bytes"],
+            heat=zlib.decompress(base64.b64decode(part["heat_zlib_base64"])),
+        )
+        for part in event.get("hot", ())
+    ]
+
+
+def against_truth(event: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, int]:
+    """`hot_pages` that the workload wrote to most, and `hot_pages_found` by the tracker."""
+    pages, found = pages_found(heat_ranges(event), truth["hot_start"], truth["hot_bytes"])
+    return {"hot_pages": pages, "hot_pages_found": found}
