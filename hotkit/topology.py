@@ -104,19 +104,23 @@ def _way(ref: str) -> SshWay:
 def _host_way(name: str, inventory: str | Path | None) -> SshWay:
     if inventory is not None:
         return load_inventory(inventory).host(name).way
-    searched: list[str] = []
     folders = [item for item in asset("inventories").iterdir() if item.is_dir()]
-    for folder in sorted(folders, key=lambda item: (item.name != "lab", item.name)):
-        found = load_inventory(folder)
-        searched.append(found.name)
-        for host in found.hosts:
+    folders.sort(key=lambda item: (item.name != "lab", item.name))
+    for folder in folders:
+        if not _mentions(folder, name):  # Ansible takes a second to read one
+            continue
+        for host in load_inventory(folder).hosts:
             if host.name == name:
                 return host.way
     raise HotkitError(
         f"topology {name!r}: no file, no directory, and no host of the inventories "
-        + (", ".join(searched) or "(there are none)"),
+        + (", ".join(item.name for item in folders) or "(there are none)"),
         hint="also understood: local, ssh://[user@]host[:port], --inventory FILE",
     )
+
+
+def _mentions(folder: Path, name: str) -> bool:
+    return any(name in _read(item) for item in folder.rglob("*.y*ml") if item.is_file())
 
 
 def _facts(text: str, where: str) -> dict[str, Any]:

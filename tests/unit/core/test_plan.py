@@ -247,7 +247,7 @@ def profiles(topology: Topology) -> st.SearchStrategy[Profile]:
     return build()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_laws_of_planning(data):
     topology = data.draw(machines())
