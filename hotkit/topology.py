@@ -21,6 +21,7 @@ from hotkit.parse.facts import topology_from_facts
 from hotkit.parse.numactl import Numactl, parse_numactl
 
 _SSH = re.compile(r"ssh://(?:(?P<user>[^@/:]+)@)?(?P<host>\[[^\]]+\]|[^@/:]+)(?::(?P<port>\d+))?/?")
+_HOST_RANGE = re.compile(r"\[\w+:\w+(?::\d+)?\]")
 # Root sees the binary SRAT and real addresses; a user who may become root silently does so.
 _REMOTE = (
     'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n python3 -; '
@@ -120,7 +121,9 @@ def _host_way(name: str, inventory: str | Path | None) -> SshWay:
 
 
 def _mentions(folder: Path, name: str) -> bool:
-    return any(name in _read(item) for item in folder.rglob("*.y*ml") if item.is_file())
+    """Whether `name` may be a host there: written out, or by a pattern like node[01:16]."""
+    texts = [_read(item) for item in folder.rglob("*.y*ml") if item.is_file()]
+    return any(name in text or _HOST_RANGE.search(text) for text in texts)
 
 
 def _facts(text: str, where: str) -> dict[str, Any]:
