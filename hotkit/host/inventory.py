@@ -112,7 +112,7 @@ class Inventory:
             if (not block.is_host or block.owner == host)
             and block.variables.get(str(path[0]), _MISSING) == wanted
         ]
-        candidates.sort(key=lambda b: (b.is_host, b.owner != "all", b.in_vars_file))
+        candidates.sort(key=lambda b: (b.is_host, b.in_vars_file, b.owner != "all"))
         return candidates[-1].source.at((*candidates[-1].at, *path)) if candidates else None
 
 

@@ -160,8 +160,8 @@ def read_yaml(path: Path) -> YamlSource:
 
 def parse_yaml(text: str, path: Path) -> YamlSource:
     """As `read_yaml`, from text; `path` is only the name that errors carry."""
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)  # looks for control characters at once
         root = loader.get_single_node()
         walk = _Walk(path, loader)
         data = walk.value(root, ()) if root is not None else None
@@ -172,8 +172,6 @@ def parse_yaml(text: str, path: Path) -> YamlSource:
         raise HotkitError(f"{where}: not YAML: {said}") from error
     except yaml.YAMLError as error:
         raise HotkitError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
-    finally:
-        loader.dispose()
     walk.values.setdefault((), Position(path, 1, 1))
     return YamlSource(path, data, walk.values, walk.keys)
 

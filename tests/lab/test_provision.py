@@ -1,0 +1,160 @@
+"""Real boots through real GRUB on lab-small: a good layout, a wrong escape, a kernel panic.
+
+The tests build on each other (one machine, as few boots as possible), so they run in this order.
+Budget for all of them: 10 minutes on 2 cores without KVM.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotkit import lab
+from hotkit.assets import asset
+from hotkit.cli import main
+from hotkit.errors import ExitCode, HotkitError
+from hotkit.host.inventory import Host, load_inventory
+from hotkit.host.ssh import Ssh
+
+pytestmark = pytest.mark.lab
+
+NAME = "lab-small"
+# Every file of /boot and /etc to the byte, and owner, mode and kind of everything there.
+EVERYTHING = (
+    "find /boot /etc -type f -print0 | sort -z | xargs -0 sha256sum; "
+    "find /boot /etc -printf '%p %y %m %u %g %l\\n' | sort"
+)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """lab-small on its stock entry, in a lab of this module's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        lab.up(lab.known_machine(NAME), lambda name, text: None)
+        try:
+            yield load_inventory("lab", NAME).host(NAME)
+        finally:
+            lab.down(NAME, lambda name, text: None)
+
+
+@pytest.fixture(scope="module")
+def before(machine: Host) -> str:
+    """What /boot and /etc hold before hotkit has written anything."""
+    return sh(machine, EVERYTHING)
+
+
+def sh(machine: Host, command: str) -> str:
+    return str(Ssh(machine.way).run(["sh", "-c", command]).stdout)
+
+
+def hotkit(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    """Run a command line with --json: exit code and the document (of one host)."""
+    capsys.readouterr()
+    code = main([*words, "--limit", NAME, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_good_layout(machine: Host, before: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # A dry run first: it tells, and touches nothing.
+    code, said = hotkit(capsys, "provision", "lab", "--check", "--diff")
+    assert code == ExitCode.OK and said["hosts"][0]["status"] == "would-change"
+    assert sh(machine, EVERYTHING) == before
+
+    code, said = hotkit(capsys, "provision", "lab", "--yes")
+    (host,) = said["hosts"]
+    assert code == ExitCode.OK, host["sentence"]
+    assert host["rebooted"] and host["state"] == "verified"
+    running = sh(machine, "cat /proc/cmdline").strip()
+    assert running == host["cmdline"]
+    assert f"hotkit.id={host['layout']['id']}" in running.split()
+    assert {item["verdict"] for item in host["verdict"]["checks"]} == {"pass"}
+
+
+def test_second_run_changes_nothing(machine: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    boot = sh(machine, "cat /proc/sys/kernel/random/boot_id")
+    code, said = hotkit(capsys, "provision", "lab", "--yes")
+    assert (code, said["changed"], said["rebooted"]) == (ExitCode.OK, 0, [])
+    assert sh(machine, "cat /proc/sys/kernel/random/boot_id") == boot
+
+
+def test_wrong_escape_comes_up_capped_and_is_named(
+    machine: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # hotkit would not write this: its simulation refuses. So the test is the one who forgets the
+    # backslash, as people do.
+    sh(machine, r"sed -i 's/\\\$/$/g' /boot/grub/custom.cfg")
+    entry = sh(machine, "sed -n 's/.*--id \\([^ ]*\\) .*/\\1/p' /boot/grub/custom.cfg").strip()
+    sh(machine, f"grub-reboot {entry}")
+    reboot(machine)
+
+    code, said = hotkit(capsys, "verify", "lab")
+    (host,) = said["hosts"]
+    assert code == ExitCode.VERDICT_FAILED
+    kinds = {cause["kind"] for cause in host["causes"]}
+    assert "lost-escape" in kinds
+    (lost,) = [cause for cause in host["causes"] if cause["kind"] == "lost-escape"]
+    assert "$" in lost["sentence"] and "custom.cfg" in lost["sentence"] + lost["advice"]
+    memory = sh(machine, "awk '/MemTotal/ {print $2}' /proc/meminfo")
+    assert int(memory) < 1023 * 1024
+
+
+def test_rollback_to_the_byte(
+    machine: Host, before: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = hotkit(capsys, "rollback", "lab", "--yes")
+    assert code == ExitCode.OK and said["rebooted"] == [NAME]
+    assert sh(machine, EVERYTHING) == before
+    assert "hotkit" not in sh(machine, "cat /proc/cmdline; ls /var/lib")
+
+    code, said = hotkit(capsys, "rollback", "lab", "--yes")
+    assert (code, said["changed"], said["rebooted"]) == (ExitCode.OK, 0, [])
+
+
+def test_panic_falls_back_to_the_stock_entry(
+    machine: Host, before: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "panics"
+    shutil.copytree(asset("inventories") / "lab", folder)
+    variables = folder / "host_vars" / f"{NAME}.yml"
+    text = variables.read_text()
+    # /bin/false as the first process ends at once, and "Attempted to kill init" is a panic.
+    broken = text.replace("  fast_share:", "  extra: [init=/bin/false]\n  fast_share:")
+    assert broken != text
+    variables.write_text(broken)
+
+    code, said = hotkit(capsys, "provision", str(folder), "--yes")
+    (host,) = said["hosts"]
+    assert code == ExitCode.FELL_BACK, host["sentence"]
+    assert (host["status"], host["state"]) == ("fell-back", "fell-back")
+    assert "stock entry" in host["sentence"] and "Kernel panic" in host["sentence"]
+    assert any("Attempted to kill init" in line for line in host["console"])
+    assert "hotkit.id=" not in sh(machine, "cat /proc/cmdline")
+
+    code, said = hotkit(capsys, "rollback", "lab", "--yes", "--no-reboot")
+    assert (code, said["rebooted"]) == (ExitCode.OK, [])
+    assert sh(machine, EVERYTHING) == before
+
+
+def reboot(machine: Host) -> None:
+    """Reboot by hand and wait for another boot id."""
+    link = Ssh(machine.way)
+    boot = sh(machine, "cat /proc/sys/kernel/random/boot_id")
+    with suppress(HotkitError):  # it may go down before it answers
+        link.run(["systemctl", "reboot"], check=False)
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        link.hang_up()
+        with suppress(HotkitError):
+            done = link.run(["cat", "/proc/sys/kernel/random/boot_id"], timeout=20)
+            if done.stdout != boot:
+                return
+    pytest.fail(f"{NAME} did not come back")
