@@ -103,11 +103,7 @@ def entry_plan(
     arguments = [check_argument(item) for item in boot_arguments(layout, extra)]
     menu = read_menu(boot["grub_cfg"], parse_grubenv(raw_grubenv) if raw_grubenv else None)
     stock = stock_entry(menu)
-    if menu.variables.get("superusers") and not stock.unrestricted:
-        raise HotkitError(
-            "GRUB asks for a password before it boots the stock entry, so no boot is unattended",
-            hint="add --unrestricted to the entries (CLASS in /etc/grub.d/10_linux)",
-        )
+    _check_unattended(menu, stock)
     derived = derive(stock, arguments, kernel=kernel, initrd=initrd)
     if len(derived.cmdline) > MAX_LENGTH:
         raise HotkitError(
@@ -121,6 +117,20 @@ def entry_plan(
             raise HotkitError("the defaults method changes arguments, it cannot name a kernel")
         return _defaults(boot, menu, stock, derived, arguments, boot_once=boot_once)
     raise HotkitError(f"unknown entry method {method!r}: write entry or defaults")
+
+
+def _check_unattended(menu: Menu, stock: MenuEntry) -> None:
+    """A trial must boot, and fall back, with nobody at the console."""
+    if menu.variables.get("superusers") and not stock.unrestricted:
+        raise HotkitError(
+            "GRUB asks for a password before it boots the stock entry, so no boot is unattended",
+            hint="add --unrestricted to the entries (CLASS in /etc/grub.d/10_linux)",
+        )
+    if menu.variables.get("timeout", "").startswith("-"):
+        raise HotkitError(
+            "GRUB waits for a key before it boots anything (GRUB_TIMEOUT=-1)",
+            hint="set GRUB_TIMEOUT=5 in /etc/default/grub and run update-grub",
+        )
 
 
 def _own_entry(
@@ -139,8 +149,7 @@ def _own_entry(
         f"{derived.body.strip(chr(10))}\n}}\n"
     )
     custom = grub_block.insert(boot.get("custom_cfg") or "", block)
-    taken = [item for item in menu.entries if identity in (item.id, item.title)]
-    if taken:
+    if any(identity in item.names[0] for item in menu.entries):
         raise HotkitError(f"grub.cfg already has an entry named {identity}")
     _simulate(custom, identity, menu, derived.cmdline, arguments)
     return EntryPlan(
@@ -162,16 +171,18 @@ def _simulate(
 ) -> None:
     """Read the new custom.cfg as GRUB will, boot our entry in the model, compare."""
     try:
-        found = [item for item in read_menu(custom_cfg).entries if item.path == identity]
+        custom = read_menu(custom_cfg)
     except HotkitError as error:
         raise HotkitError(
             f"custom.cfg would not be read by GRUB: {error.message}",
             hint="its part outside hotkit's block is broken; run grub-script-check on it",
         ) from error
-    if len(found) != 1:
+    found = [item for item in custom.entries if identity in item.names[0]]
+    if len(found) != 1 or custom.find(identity) is not found[0]:
         raise HotkitError(
             f"custom.cfg would show {len(found)} entries named {identity}, not one",
-            hint="look at what stands around hotkit's block: it may be inside an open if or {",
+            hint="look at what stands around hotkit's block: another entry of that name, or an "
+            "open if or {",
         )
     predicted = predicted_cmdline(found[0], menu)
     check_prediction(predicted, meant, arguments)

@@ -63,9 +63,9 @@ def expand(words: Iterable[Word], env: GrubEnv) -> list[str]:
     for word in words:
         current: str | None = None
         for segment in word.segments:
-            if segment.kind == "gettext":
+            if segment.kind == "gettext" and "$" in segment.text:
                 raise HotkitError(f"the translated string {word.raw} cannot be predicted")
-            if segment.kind in ("text", "quoted"):
+            if segment.kind in ("text", "quoted", "gettext"):  # as without a translation
                 current = (current or "") + segment.text
                 continue
             values = env.values(segment.text, split=segment.kind == "var")

@@ -10,7 +10,9 @@ from mkconfig import mkconfig
 
 from hotkit.core.boot_plan import DROPIN_PATH, entry_plan
 from hotkit.core.grub_cfg import predicted_cmdline, read_menu
+from hotkit.core.grub_eval import kernel_cmdline
 from hotkit.core.grub_lexer import parse
+from hotkit.core.grub_quote import grub_dropin
 from hotkit.core.grub_words import GrubSyntaxError
 from hotkit.core.grubenv import parse as parse_grubenv
 from hotkit.core.grubenv import render
@@ -107,6 +109,19 @@ def test_sourcing_as_sh_does_it(spelling: str, tmp_path: Path) -> None:
     real = run(["sh", "-c", script, tmp_path / "drop-in"]).stdout
     ours = source(text, {"OLD": "old value"})
     assert f"{ours['X']}|{ours['Y']}|{ours['Z']}" == real
+
+
+def test_our_drop_in_through_sh(tmp_path: Path) -> None:
+    allowed = [chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\\'\""]
+    rng = random.Random(7)
+    for number in range(40):
+        arguments = ["".join(rng.choices(allowed, k=rng.randint(1, 8))) for _ in range(4)]
+        path = tmp_path / f"{number}.cfg"
+        path.write_text(grub_dropin(arguments))
+        script = 'GRUB_CMDLINE_LINUX_DEFAULT=quiet; . "$0"; printf %s "$GRUB_CMDLINE_LINUX_DEFAULT"'
+        value = run(["sh", "-c", script, path]).stdout
+        found = kernel_cmdline(f"linux /k {value}", params=("the title",))
+        assert found == " ".join(["BOOT_IMAGE=/k", "quiet", *arguments])
 
 
 def layout(style: str) -> Layout:

@@ -12,7 +12,7 @@ from real_grub import boot
 from hotkit.core.boot_plan import entry_plan
 from hotkit.core.grub_cfg import predicted_cmdline, read_menu, stock_entry
 from hotkit.core.grub_lexer import parse
-from hotkit.core.grub_quote import grub_word
+from hotkit.core.grub_quote import grub_script, grub_word
 from hotkit.core.grub_words import GrubSyntaxError
 from hotkit.core.grubenv import render
 from hotkit.core.layout import Layout
@@ -86,6 +86,16 @@ def test_generated_words(seed: int, tmp_path: Path) -> None:
     assert ".119." in compare(menuentry(f"{sets}\nlinux /k {line}"), tmp_path)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_quoted_arguments_arrive(seed: int, tmp_path: Path) -> None:
+    """Any printable ASCII that is no quote, backslash or blank: written by us, read by GRUB."""
+    rng = random.Random(seed)
+    allowed = [chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\\'\""]
+    arguments = ["".join(rng.choices([*allowed, "$"], k=rng.randint(1, 12))) for _ in range(120)]
+    found = boot(menuentry(f"linux /k {grub_script(arguments)}"), tmp_path)
+    assert found == " ".join(["BOOT_IMAGE=/k", *arguments])
+
+
 SCRIPTS = {
     "unescaped": "linux /k memmap=127796M$5324M,117964M$146228M maxcpus=4",
     "title": "linux /k memmap=512M$1G",
@@ -100,6 +110,7 @@ SCRIPTS = {
     "comment": "linux /k a#b # c 'd\n# 'e\n",
     "status": "[ a = b ]\nset s=$?\n[ a = a ]\nlinux /k $s $?",
     "not": "if ! [ a = b ]; then linux /k inverted; fi",
+    "translated": 'linux /k $"a b"$"c"',
     "nested quotes": "linux /k 'dyndbg=file a.c +p' \"b c\"'d e'",
     "unset": "set a=1\nunset a\nlinux /k a=$a.",
     "setparams": "linux /k $1 $2 $3",

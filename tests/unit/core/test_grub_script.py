@@ -90,6 +90,12 @@ def test_quoting_makes_an_empty_argument_and_nothing_else_does() -> None:
     ]  # fmt: skip
 
 
+def test_translated_strings() -> None:
+    assert run_script('linux /k $"a b"').linux == ["/k", "a b"]
+    with pytest.raises(HotkitError, match="translated"):
+        run_script('linux /k $"a $b"')
+
+
 def test_loader_cmdline() -> None:
     assert loader_cmdline(["/k", "a b", "c\\d", "it's", '"']) == '/k "a b" c\\\\d it\\\'s \\"'
 
