@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -39,6 +40,14 @@ def test_undo() -> None:
     assert document["kernel"] == "aDebian GNU/Linux"
     assert len(document["stages"]) == 3
     assert "memory stays as it is" in call("--undo", "grub", "quiet").stdout
+
+
+def test_what_a_profile_plans() -> None:
+    capture = Path(__file__).parents[2] / "data" / "captures" / "lab-2s-256g"
+    result = call("--profile", "4C16G-remote", "--topology", str(capture), "--json")
+    layers = {row["layer"]: row["text"] for row in json.loads(result.stdout)["layers"]}
+    assert "maxcpus=4" in layers["kernel"] and "M$" in layers["kernel"]
+    assert layers["GRUB script"] == layers["kernel"].replace("$", "\\$")
 
 
 @pytest.mark.parametrize(
