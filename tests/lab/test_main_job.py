@@ -1,0 +1,24 @@
+"""`make demo`, the README's first command, on the machine with the real server's layout."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.lab
+def test_the_demo_takes_a_stock_machine_to_a_first_result(lab_state):
+    """Budget: 6 minutes. `lab_state` keeps it away from the developer's own lab and ends it."""
+    done = subprocess.run(
+        [ROOT / "tools/demo"], cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-6000:]
+    assert re.search(
+        r"lab-2s-256g: layout \w+ \(4C16G-remote\).*emulated: (\d+) of \1 checks", said
+    )
+    assert "overhead per sample" in said
+    assert re.search(r"Done in \d+ s", said)
