@@ -67,7 +67,9 @@ def load_profile(
     if "base" in body:
         base_name = body.pop("base")
         if not isinstance(base_name, str) or base_name not in _shipped():
-            where = place(("base",)) if not isinstance(ref, str) or source else ""
+            # A mapping names its base in a key; a plain name is the variable's whole value.
+            named_in_key = source is not None or isinstance(ref, Mapping)
+            where = place(("base",) if named_in_key else ()) if named_in_key or locate else ""
             raise HotkitError(
                 f"{where}there is no profile {base_name!r}",
                 hint=f"known: {', '.join(profile_names())}; or give a YAML file",
