@@ -153,14 +153,14 @@ class Host:
                     )
             temporary.chmod(like["mode"] if like else mode)
             if like:
-                self._own(temporary, like)
+                self.own(temporary, like)
             temporary.rename(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(target.parent)
 
-    def _own(self, path, like):
+    def own(self, path, like):
         try:
             os.chown(path, like["uid"], like["gid"])
         except OSError as error:
@@ -435,6 +435,8 @@ def restore(host, journal, stripped):
         now = host.read(name)
         before = journal.copy_of(record) if record["existed"] else None
         if now == before:
+            if record["existed"] and not check:
+                host.own(host.path(name), record)  # the time stamp too
             continue
         if name.endswith("/grubenv"):
             before = _grubenv(host, name, now, before)
