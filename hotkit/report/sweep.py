@@ -315,7 +315,9 @@ def percent(value: float | None) -> str:
 
 def nanoseconds(value: float | None) -> str:
     """Seconds per sample as ns, without the unit: the column or the sentence names it."""
-    return "-" if value is None else f"{1e9 * value:,.4g}"
+    if value is None:
+        return "-"
+    return f"{1e9 * value:,.0f}" if abs(value) >= 1e-7 else f"{1e9 * value:.3g}"
 
 
 def span(interval: Interval | None, form: Any) -> str:

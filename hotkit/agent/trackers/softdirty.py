@@ -88,7 +88,8 @@ class Heat:
     def _spill(self) -> None:
         recent = self._sum.to_bytes(self.pages, "little")
         if self._spilled is None:
-            self._spilled = array("L", recent)
+            # Not array("L", recent): bytes would be taken for machine words.
+            self._spilled = array("L", list(recent))
         else:
             self._spilled = array("L", map(int.__add__, self._spilled, recent))
         self._sum = self._added = 0
