@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def learn_topology(machine: Machine, say: Say) -> Topology:
             f"{machine.name}: the booted kernel showed no firmware map",
             exit_code=ExitCode.VERDICT_FAILED,
         )
-    return found
+    return replace(found, name=machine.name)
 
 
 def _simulate(topology: Topology, layout: Layout, target: Target, say: Say) -> Simulation:

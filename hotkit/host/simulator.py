@@ -70,7 +70,8 @@ class LabTarget:
             if node.pmem_bytes:
                 with (directory / pmem_file(number)).open("wb") as file:
                     file.truncate(node.pmem_bytes)
-        ram = RamFiles(directory=directory, private=False)
+        # Private: nothing of the guest's RAM is written to these (empty) files.
+        ram = RamFiles(directory=directory, private=True)
         words = machine_words(self.machine, ram)
         return [*words, "-kernel", str(kernel), "-initrd", str(initrd), "-append", cmdline]
 
