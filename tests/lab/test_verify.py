@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +30,16 @@ pytestmark = pytest.mark.lab
 NAME = "lab-small"
 
 
+def quiet(name: str, text: str) -> None:
+    """Progress that nobody watches."""
+
+
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """lab-small, running in a lab of this test's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        lab.up(lab.known_machine(NAME), lambda name, text: None)
-        try:
-            yield load_inventory("lab", NAME).host(NAME)
-        finally:
-            lab.down(NAME, lambda name, text: None)
+def machine(lab_state: Path) -> Host:
+    """lab-small as it became ready, in the tests' own lab."""
+    lab.up(lab.known_machine(NAME), quiet)
+    lab.reset(NAME, quiet)
+    return load_inventory("lab", NAME).host(NAME)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +128,6 @@ def test_plain_pytest_reaches_the_machine_too(machine: Host, stock: Layout, tmp_
 def test_a_machine_that_is_down_is_unreachable(
     machine: Host, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.down(NAME, lambda name, text: None)
+    lab.down(NAME, quiet)
     assert main(["verify", "lab", "--limit", NAME]) == 3
     assert "hotkit lab up" in capsys.readouterr().err
