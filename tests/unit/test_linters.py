@@ -72,7 +72,7 @@ def test_shellcheck():
 
 def test_no_path_of_one_machine():
     """No developer's directory, and no address of a package registry, belongs in the project."""
-    marks = ["/wor" + "k/", "/far" + "m/", "/root/.pyenv", "files.python" + "hosted"]
+    marks = ["/wor" + "k/", "/far" + "m/", "/root/.py" + "env", "files.python" + "hosted"]
     for path in tracked("*"):
         if path.is_file() and not path.is_relative_to(ROOT / "tests/data"):
             text = path.read_bytes().decode(errors="replace")
