@@ -37,7 +37,7 @@ def topology_from_dmesg(text: str, name: str, numactl: Numactl | None = None) ->
         Topology(
             name=name,
             source="dmesg",
-            arch="x86_64",  # no other architecture prints e820 or these SRAT lines with APIC ids
+            arch=log.arch,
             nodes=nodes,
             firmware=firmware,
             affinity=log.affinity,

@@ -29,6 +29,11 @@ _NODE_RANGE = re.compile(rf"node +(?P<node>\d+): {_MEM}")
 _BOOTED = re.compile(r"\.\.\.\. node +#(?P<node>\d+), CPUs:(?P<cpus>[ #\d]*)")
 _COMMAND_LINE = re.compile(r"(?:Kernel c|C)ommand line: (?P<line>.*)")
 _OURS = re.compile(r"BIOS-e820: \[|(?:ACPI: )?SRAT: Node \d|node +\d+: \[mem")
+# What gives another architecture away: its compiler, or how it names its CPUs.
+_OTHER_ARCH = re.compile(
+    r"\b(?P<arch>aarch64|riscv64|ppc64le|s390x|loongarch64)\b"
+    r"|(?P<arm>Booting Linux on physical CPU|SRAT: PXM \d+ -> MPIDR)"
+)
 _E820_TYPES = {
     "usable": E820Type.RAM, "reserved": E820Type.RESERVED, "ACPI data": E820Type.ACPI,
     "ACPI NVS": E820Type.NVS, "unusable": E820Type.UNUSABLE,
@@ -42,7 +47,8 @@ class DmesgMemory:
 
     `e820` is the firmware's map, empty when the log has no such lines; `node_ranges` are pages of
     RAM as the kernel used them (after any memmap=); `srat_cpus` are (APIC id, node) in table order;
-    `booted` maps CPU numbers to nodes, CPU 0 left out (the kernel does not announce it).
+    `booted` maps CPU numbers to nodes, CPU 0 left out (the kernel does not announce it). `arch`
+    is x86_64 unless something in the log says otherwise: excerpts seldom do.
     """
 
     e820: tuple[E820Entry, ...]
@@ -51,6 +57,7 @@ class DmesgMemory:
     srat_cpus: tuple[tuple[int, int], ...]
     booted: dict[int, int]
     command_line: str | None
+    arch: str = "x86_64"
 
     @property
     def limited(self) -> bool:
@@ -73,6 +80,7 @@ def parse_dmesg(text: str, name: str = "the log") -> DmesgMemory:
     srat_cpus: list[tuple[int, int]] = []
     booted: dict[int, int] = {}
     command_line: str | None = None
+    arch = "x86_64"
     for number, raw in enumerate(lines[first:], first + 1):
         line = _STAMP.sub("", raw, count=1).strip()
         if match := _E820.fullmatch(line):
@@ -94,6 +102,8 @@ def parse_dmesg(text: str, name: str = "the log") -> DmesgMemory:
             booted |= {int(cpu): int(match["node"]) for cpu in re.findall(r"#(\d+)", match["cpus"])}
         elif match := _COMMAND_LINE.fullmatch(line):
             command_line = command_line or match["line"]
+        elif match := _OTHER_ARCH.search(line):
+            arch = match["arch"] or "aarch64"
         else:
             _refuse_cut(line, name, number)
     return DmesgMemory(
@@ -103,6 +113,7 @@ def parse_dmesg(text: str, name: str = "the log") -> DmesgMemory:
         srat_cpus=tuple(srat_cpus),
         booted=booted,
         command_line=command_line,
+        arch=arch,
     )
 
 

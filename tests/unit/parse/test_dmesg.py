@@ -164,3 +164,17 @@ def test_a_damaged_line_is_named():
 def test_a_range_that_ends_before_it_starts():
     with pytest.raises(HotkitError, match="ends before it starts"):
         parse_dmesg("BIOS-e820: [mem 0x2000-0x1000] usable", "log")
+
+
+@pytest.mark.parametrize(
+    ("line", "arch"),
+    [
+        ("[ 0.0] Linux version 6.1.0 (gcc-12 (Debian 12.2.0-14) 12.2.0)", "x86_64"),
+        ("[ 0.0] Booting Linux on physical CPU 0x0000000000 [0x413fd0c1]", "aarch64"),
+        ("[ 0.0] SRAT: PXM 0 -> MPIDR 0x0 -> Node 0", "aarch64"),
+        ("[ 0.0] Linux version 6.1.0 (riscv64-linux-gnu-gcc-12 12.2.0)", "riscv64"),
+    ],
+)
+def test_another_architecture_is_noticed(line, arch):
+    """Its logs have SRAT lines too, its kernel has no memmap=."""
+    assert topology_from_dmesg(f"{line}\n{LOG}", "log").arch == arch
