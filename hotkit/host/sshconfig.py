@@ -26,6 +26,7 @@ _KEPT = frozenset(
         "serveralivecountmax", "controlpath", "pubkeyauthentication",
     }
 )  # fmt: skip
+_ALIVE_S = "10"
 _PATHS = frozenset({"identityfile", "identityagent", "certificatefile", "controlpath"})
 _LISTS_OF_PATHS = frozenset({"userknownhostsfile", "globalknownhostsfile"})
 
@@ -69,6 +70,8 @@ def _options(name: str, way: SshWay) -> list[str]:
     lines = ["BatchMode yes"]
     for line in answer.stdout.splitlines():
         key, _, value = line.partition(" ")
+        if key == "serveraliveinterval" and value == "0":
+            value = _ALIVE_S  # a host that hangs behind an open connection must end as unreachable
         if key in _KEPT and value and value != "none":
             lines.append(f"{key} {_value(key, value)}")
     return lines

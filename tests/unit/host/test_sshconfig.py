@@ -13,7 +13,7 @@ from hotkit.host.sshway import SshWay
 
 DECIDING = (
     "hostname", "port", "user", "identityfile", "userknownhostsfile", "hostkeyalias",
-    "proxyjump", "controlpath", "serveraliveinterval", "stricthostkeychecking",
+    "proxyjump", "controlpath", "stricthostkeychecking",
 )  # fmt: skip
 
 
@@ -80,6 +80,14 @@ def test_a_jump_host_keeps_the_users_own_name_for_it(lab_config, tmp_path):
     way = SshWay(host="inside", args=("-F", str(lab_config), "-J", "jump"))
     write_ssh_config({"inside": way}, path)
     assert effective("-F", path, "jump")["port"] == ["2200"]
+
+
+@pytest.mark.parametrize(("asked", "written"), [("0", "10"), ("5", "5")])
+def test_a_host_that_hangs_is_noticed(asked, written, tmp_path):
+    path = tmp_path / "config"
+    way = SshWay(host="b", args=("-o", f"ServerAliveInterval={asked}"))
+    write_ssh_config({"a": way}, path)
+    assert f"serveraliveinterval {written}\n" in run(["ssh", "-G", "-F", path, "a"]).stdout
 
 
 def test_no_question_is_ever_asked(tmp_path):
