@@ -17,7 +17,11 @@ from typing import Any
 from hotkit import assets
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.ansible_env import ansible_env
+from hotkit.host.processes import end_marked
 from hotkit.host.run import clean_env
+
+# In the environment of every process of a run, so that all of them can be found again.
+_MARK = "HOTKIT_RUN"
 
 # Events of the runner that we pass on, under our own names.
 _KINDS = {
@@ -97,6 +101,7 @@ class PlaybookRun:
         self.rc: int | None = None
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._cancelled = threading.Event()
+        self._done = False
         self._crash: BaseException | None = None
         # Fresh, or ansible-runner mixes the variables of two runs (its issues 493 and 809).
         folder.mkdir(mode=0o700, parents=True, exist_ok=False)
@@ -116,7 +121,10 @@ class PlaybookRun:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._cancelled.set()
+        if self._thread.is_alive() and not self._done:
+            # Politely first: Ansible then ends its workers. The runner's own way is SIGKILL.
+            end_marked(_MARK, str(self.folder))
+            self._cancelled.set()
         self._thread.join(30)
 
     def __iter__(self) -> Iterator[Event]:
@@ -128,6 +136,7 @@ class PlaybookRun:
             except queue.Empty:
                 continue
             if event is None:
+                self._done = True
                 break
             yield event
         self._thread.join()
@@ -165,7 +174,7 @@ class PlaybookRun:
             cancel_callback=self._cancelled.is_set,
             **{key: value for key, value in what.items() if value is not None},
         )
-        runner.config.env = _environment(runner.config.env)
+        runner.config.env = _environment(runner.config.env) | {_MARK: str(self.folder)}
         return runner
 
     def _run(self) -> None:

@@ -73,6 +73,8 @@ class LiveProgress:
         tb: TracebackType | None,
     ) -> None:
         self._live.stop()
+        if kind is KeyboardInterrupt:
+            self.console.print("A step that runs on a host ends there; a second call goes on.")
 
     def paused(self, ask: Callable[[], bool]) -> Callable[[], bool]:
         """`ask`, with the drawing stopped while it asks."""
