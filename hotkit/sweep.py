@@ -304,7 +304,9 @@ def _measure(
     silence = 300 + 60 * (spec.workload.seconds or 60)
     step = "finding the amount of work" if plan["calibrate_ms"] else "starting"
     watch(Progress(host=place.name, step=step, total=total))
-    with talk_to_agent(argv, plan, host=place.name, silence_s=silence) as events:
+    with talk_to_agent(
+        argv, plan, host=place.name, remote=place.host is not None, silence_s=silence
+    ) as events:
         for event in events:
             if event["type"] == "run":
                 truth = event["truth"]

@@ -19,9 +19,9 @@ _UNREACHABLE = 255  # ssh's own exit status
 
 @contextmanager
 def talk_to_agent(
-    argv: Sequence[str], schedule: Mapping[str, Any], *, host: str, silence_s: float
+    argv: Sequence[str], schedule: Mapping[str, Any], *, host: str, remote: bool, silence_s: float
 ) -> Iterator[Iterator[dict[str, Any]]]:
-    """Start an agent (`argv` may begin with ssh), hand it its schedule, yield its events.
+    """Start an agent (through ssh when `remote`), hand it its schedule, yield its events.
 
     The agent's stdin stays open as its line of life: leaving the block closes it, and the agent
     ends workload and tracker by itself. Raises HotkitError for a lost connection (exit code 3), an
@@ -40,7 +40,7 @@ def talk_to_agent(
             child.stdin.write(json.dumps(schedule).encode() + b"\n")
             child.stdin.flush()
         try:
-            yield _events(child, host, silence_s)
+            yield _events(child, host, remote, silence_s)
         finally:
             with suppress(OSError):
                 child.stdin.close()
@@ -53,7 +53,7 @@ def talk_to_agent(
 
 
 def _events(
-    child: subprocess.Popen[bytes], host: str, silence_s: float
+    child: subprocess.Popen[bytes], host: str, remote: bool, silence_s: float
 ) -> Iterator[dict[str, Any]]:
     assert child.stdout is not None and child.stderr is not None
     for expected, line in enumerate(_lines(child, host, silence_s)):
@@ -83,7 +83,8 @@ def _events(
     status = child.wait(10)
     said = child.stderr.read().decode(errors="replace").strip().splitlines()
     last = f": {said[-1]}" if said else ""
-    if status == _UNREACHABLE:
+    # A signal ended our ssh, not the agent: that would be 128 + its number.
+    if remote and (status == _UNREACHABLE or status < 0):
         raise HotkitError(
             f"{host}: the connection was lost{last}",
             hint="what was journalled so far is kept; the agent ends by itself",
