@@ -212,6 +212,7 @@ class HostStory:
         said = " ".join(event.message.split()).rpartition("over ssh: ")[2] or "ssh gave no reason"
         hint = f"log: {run.log}"
         if event.host in self.console_from:
+            hint = "it may hang: a reset boots the stock entry; then hotkit rollback or another try"
             lines = excerpt(host, self.console_from[event.host])
             self.note(event.host, console=tuple(lines))
         elif host.machine is not None:

@@ -61,7 +61,7 @@ class Event:
     def message(self) -> str:
         """The module's own words on how it ended."""
         said = self.result.get("msg") or self.result.get("stderr") or ""
-        return str(said).strip()
+        return str(said).strip().removeprefix("Task failed: ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
