@@ -19,6 +19,7 @@ import hotkit
 from hotkit import lab
 from hotkit.core.analysis import Analysis, RunResult, analyse
 from hotkit.core.design import PlannedRun, schedule
+from hotkit.core.labels import Label, label_of
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION, ask_agent, talk_to_agent
 from hotkit.host.ansible import PlaybookRun
@@ -79,8 +80,13 @@ class SweepResult:
         return machine
 
     @property
-    def platform(self) -> str:
-        return str(self.machine["platform"])
+    def label(self) -> Label:
+        """metal, virtual or emulated: what every figure of this sweep carries."""
+        return label_of(
+            self.machine["platform"],
+            nested=bool(self.machine.get("nested")),
+            evidence=self.machine["platform_evidence"],
+        )
 
     @property
     def exit_code(self) -> ExitCode:

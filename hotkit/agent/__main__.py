@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from hotkit.agent.protocol import AgentError, Emitter
 from hotkit.agent.runner import Runner
@@ -31,8 +31,7 @@ EXIT_INTERRUPTED = 130
 def main(argv: list[str] | None = None) -> int:
     """Do one job; returns the exit status."""
     options = _parse(argv)
-    spool = _open_spool(options.spool) if options.command == "run" and options.spool else None
-    emitter = Emitter(*([spool] if spool else []), sys.stdout)
+    emitter = Emitter(sys.stdout)
     runner = Runner(emitter, options.binary or "", _own_hash())
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _interrupt)
@@ -70,15 +69,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     probe.add_argument("tracker", nargs="*")
     run = commands.add_parser("run")
     run.add_argument("--binary", required=True, help="the workload's program")
-    run.add_argument("--spool", help="keep a copy of every event in this file")
-    parser.set_defaults(binary=None, tracker=None, spool=None)
+    parser.set_defaults(binary=None, tracker=None)
     return parser.parse_args(argv)
-
-
-def _open_spool(path: str) -> TextIO:
-    spool = Path(path)
-    spool.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return spool.open("x", encoding="utf-8")
 
 
 def _own_hash() -> str:

@@ -31,7 +31,7 @@ class AgentError(Exception):
 
 
 class Emitter:
-    """Writes events to every sink (the spool file first, then the wire), each line at once."""
+    """Writes events to every sink in turn (a file may come before the wire), each line at once."""
 
     def __init__(self, *sinks: TextIO) -> None:
         self._sinks = sinks

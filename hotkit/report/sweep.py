@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from hotkit.core.analysis import Analysis, ArmResult, PerSample
+from hotkit.core.labels import Label, Platform
 from hotkit.core.stats import Interval, Ratio
 
 _LABELS = {
-    "emulated": "EMULATED: shows that a tracker works, never what it costs on hardware",
-    "virtual": "VIRTUAL: measured below a hypervisor",
-    "metal": "METAL",
+    Platform.EMULATED: "EMULATED: shows that a tracker works, never what it costs on hardware",
+    Platform.VIRTUAL: "VIRTUAL: measured below a hypervisor",
+    Platform.METAL: "METAL",
 }
 
 
@@ -33,7 +34,7 @@ class Result(Protocol):
     @property
     def host(self) -> str: ...
     @property
-    def platform(self) -> str: ...
+    def label(self) -> Label: ...
     @property
     def folder(self) -> Any: ...
 
@@ -75,8 +76,8 @@ def print_sweep(result: Result, console: Console) -> None:
     console.print(
         f"\n[bold]Data[/]  {result.folder}  (manifest.json, journal.jsonl, raw/)\n"
         f"      seed {result.manifest['seed']}, {analysis.blocks} blocks,"
-        f" kernel {result.machine['kernel_release']}, {result.platform}"
-        f" ({result.machine['platform_evidence']})",
+        f" kernel {result.machine['kernel_release']}, {result.label}"
+        f" ({result.label.evidence})",
         soft_wrap=True,
     )
 
@@ -104,14 +105,14 @@ def _verdict(result: Result) -> Panel:
         title, style = "trustworthy", "green"
         lines = [f"{pairs}: identical runs look identical"]
     return Panel(
-        Text("\n".join([*lines, _LABELS.get(result.platform, result.platform)])),
-        title=f"sweep on {result.host}: {title} [{result.platform}]".replace("[", r"\["),
+        Text("\n".join([*lines, _LABELS[result.label.platform]])),
+        title=f"sweep on {result.host}: {title} [{result.label}]".replace("[", r"\["),
         border_style=style,
     )
 
 
 def _slowdown_table(result: Result) -> Table:
-    table = Table(title=f"Slow-down against off ({result.platform})", title_justify="left")
+    table = Table(title=f"Slow-down against off ({result.label})", title_justify="left")
     for name in ("arm", "runs", "off", "overhead per run", "slow-down", "95 % interval", "p"):
         table.add_column(name, justify="left" if name == "arm" else "right")
     for arm in result.analysis.arms:
@@ -129,7 +130,7 @@ def _slowdown_table(result: Result) -> Table:
 
 def _sample_table(result: Result) -> Table:
     """One row per arm and unit: samples of different units never share a row."""
-    table = Table(title=f"Overhead per sample ({result.platform})", title_justify="left")
+    table = Table(title=f"Overhead per sample ({result.label})", title_justify="left")
     for name in ("arm", "unit", "samples", "differential", "95 % Fieller interval", "direct"):
         table.add_column(name, justify="left" if name in ("arm", "unit") else "right")
     for arm in result.analysis.arms:
@@ -233,8 +234,9 @@ def to_dict(result: Result) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "label": {
-            "platform": result.platform,
-            "evidence": result.machine["platform_evidence"],
+            "platform": str(result.label.platform),
+            "nested": result.label.nested,
+            "evidence": result.label.evidence,
         },
         "host": result.host,
         "folder": str(result.folder),

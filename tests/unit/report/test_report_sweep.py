@@ -1,0 +1,130 @@
+"""The report of a sweep: verdict first, label everywhere, no figure without its unit."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from hotkit.core.analysis import Analysis, RunResult, analyse
+from hotkit.core.labels import Label, label_of
+from hotkit.report.sweep import nanoseconds, percent, print_sweep, progress_view, seconds, to_dict
+from hotkit.sweep import Progress
+
+UNITS = {"examined": "PTE examined", "positive": "soft-dirty page"}
+NOISE = [(1, -1, 0), (-2, 1, 1), (0, 2, -1), (2, -1, 1), (-1, 0, -2), (1, 0, 1)]
+
+
+@dataclass
+class Result:
+    analysis: Analysis
+    label: Label = label_of("emulated", evidence="CPU model TCG")
+    host: str = "lab-small"
+    folder: Path = Path("results/first")
+    manifest: dict[str, Any] = field(default_factory=lambda: {"seed": 7, "sha256": {}})
+    machine: dict[str, Any] = field(default_factory=lambda: {"kernel_release": "6.1.0"})
+
+
+def session(*, effect: float, noise: float = 0.001, shift: float = 0.0, samples: int = 1000):
+    runs = []
+    for block, (a, b, x) in enumerate(NOISE):
+        for arm, twin, time in (("off", 0, a), ("off", 1, b), ("softdirty", None, x)):
+            on = twin is None
+            runs.append(
+                RunResult(
+                    name=f"{block}{arm}{twin}",
+                    block=block,
+                    arm=arm,
+                    twin=twin,
+                    checksum="c",
+                    tracker="softdirty" if on else "none",
+                    units=UNITS,
+                    duration=1 + noise * time + effect * on + shift * (twin == 0),
+                    examined=samples * on,
+                    positive=samples // 10 * on,
+                    self_cpu=0.01 * on,
+                    hot_pages=10 * on,
+                    hot_pages_found=9 * on,
+                )  # fmt: skip
+            )
+    return Result(analyse(runs, blocks=6, sesoi_fraction=0.01))
+
+
+def printed(result: Result) -> str:
+    out = io.StringIO()
+    print_sweep(result, Console(file=out, width=120))
+    return out.getvalue()
+
+
+def test_a_sound_report():
+    said = printed(session(effect=0.1))
+    head, _, body = said.partition("Slow-down")
+    assert "trustworthy" in head and "NOT" not in head
+    assert "EMULATED: shows that a tracker works" in head
+    # The label is in the title of the verdict and of each table.
+    assert said.count("emulated") >= 4
+    assert "ns per PTE examined" in body and "ns per soft-dirty page" in body
+    assert "found 54 of 60 pages of the hot range (90.0 %)" in body
+    assert "results/first" in body and "seed 7" in body
+    assert "not distinguishable" not in body
+
+
+def test_zero_that_cannot_be_excluded_is_said_with_bound_mde_and_blocks():
+    said = " ".join(printed(session(effect=0.0, noise=0.01)).split())
+    assert "not distinguishable from 0" in said
+    assert "upper bound" in said
+    assert "the smallest effect that this sweep could see is" in said
+    assert "blocks would show 1 %" in said
+
+
+def test_a_negative_estimate_is_printed_as_it_is():
+    result = session(effect=-0.05)
+    assert "-5." in printed(result)
+    assert to_dict(result)["arms"][0]["per_examined"]["differential_ns"]["estimate"] < 0
+
+
+def test_an_untrusted_session_opens_so_and_shows_no_overhead_per_sample():
+    said = printed(session(effect=0.1, shift=0.2))
+    assert "NOT TRUSTWORTHY" in said.splitlines()[0]
+    assert "ns per PTE examined" not in said
+    assert "withheld" in said
+
+
+def test_undefined_is_named():
+    said = printed(session(effect=0.1, samples=0))
+    assert "UNDEFINED" in said.splitlines()[0]
+    assert "no samples" in said
+
+
+@pytest.mark.parametrize("samples", [0, 1000])
+def test_json_carries_label_and_units_and_is_strict(samples):
+    found = to_dict(session(effect=0.1, samples=samples))
+    assert found["schema_version"] == 1
+    assert found["label"]["platform"] == "emulated"
+    assert found["arms"][0]["per_examined"]["unit"] == "ns per PTE examined"
+    json.dumps(found, allow_nan=False)
+
+
+def test_live_view_shows_where_it_stands():
+    progress = Progress(
+        host="h", step="running", done=4, total=18, block=1, blocks=6, arm="off",
+        analysis=session(effect=0.1).analysis,
+    )  # fmt: skip
+    out = io.StringIO()
+    Console(file=out, width=100).print(progress_view(progress, 12.3))
+    said = out.getvalue()
+    assert "block 2/6" in said and "arm off" in said and "12 s" in said
+    assert "softdirty so far: +9.98 % +9.84 % .. +10.12 %" in said and "A/A" in said
+
+
+def test_figures():
+    assert [seconds(0.5), seconds(0.0123), seconds(-0.2)] == ["0.500 s", "12.30 ms", "-0.200 s"]
+    assert [nanoseconds(250e-9), nanoseconds(1.5e-5), nanoseconds(3.21e-9)] == [
+        "250", "15,000", "3.21",
+    ]  # fmt: skip
+    assert percent(-0.0421) == "-4.21 %"
