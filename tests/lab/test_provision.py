@@ -118,18 +118,30 @@ def test_rollback_to_the_byte(
     assert (code, said["changed"], said["rebooted"]) == (ExitCode.OK, 0, [])
 
 
+def test_a_call_that_was_cut_off_by_the_reboot_is_resumed(
+    machine: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Nobody boots in three seconds: the first call loses the machine while it reboots.
+    hasty = changed_inventory(tmp_path / "hasty", "hotkit_profile:", "boot_once_timeout: 3\n")
+    stock = sh(machine, "cat /proc/sys/kernel/random/boot_id")
+    code, said = hotkit(capsys, "provision", str(hasty), "--yes")
+    assert code == ExitCode.UNREACHABLE, said["hosts"][0]["sentence"]
+    assert "did not answer" in said["hosts"][0]["sentence"]
+    wait_until_it_answers(machine, not_boot=stock)
+
+    boot = sh(machine, "cat /proc/sys/kernel/random/boot_id")
+    code, said = hotkit(capsys, "provision", "lab", "--yes")
+    (host,) = said["hosts"]
+    assert (code, host["state"], host["rebooted"]) == (ExitCode.OK, "verified", False)
+    assert sh(machine, "cat /proc/sys/kernel/random/boot_id") == boot
+
+
 def test_panic_falls_back_to_the_stock_entry(
     machine: Host, before: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "panics"
-    shutil.copytree(asset("inventories") / "lab", folder)
-    variables = folder / "host_vars" / f"{NAME}.yml"
-    text = variables.read_text()
-    # /bin/false as the first process ends at once, and "Attempted to kill init" is a panic.
-    broken = text.replace("  fast_share:", "  extra: [init=/bin/false]\n  fast_share:")
-    assert broken != text
-    variables.write_text(broken)
-
+    # /bin/false as the first process ends at once, and "Attempted to kill init" is a panic. The
+    # machine runs the good layout: this one is planned on the firmware's map all the same.
+    folder = changed_inventory(tmp_path / "panics", "  fast_share:", "  extra: [init=/bin/false]\n")
     code, said = hotkit(capsys, "provision", str(folder), "--yes")
     (host,) = said["hosts"]
     assert code == ExitCode.FELL_BACK, host["sentence"]
@@ -143,18 +155,32 @@ def test_panic_falls_back_to_the_stock_entry(
     assert sh(machine, EVERYTHING) == before
 
 
+def changed_inventory(folder: Path, before: str, line: str) -> Path:
+    """A copy of the lab's inventory with a line more in lab-small's variables."""
+    shutil.copytree(asset("inventories") / "lab", folder)
+    variables = folder / "host_vars" / f"{NAME}.yml"
+    text = variables.read_text()
+    assert text.count(before) == 1
+    variables.write_text(text.replace(before, line + before))
+    return folder
+
+
 def reboot(machine: Host) -> None:
     """Reboot by hand and wait for another boot id."""
-    link = Ssh(machine.way)
     boot = sh(machine, "cat /proc/sys/kernel/random/boot_id")
     with suppress(HotkitError):  # it may go down before it answers
-        link.run(["systemctl", "reboot"], check=False)
+        Ssh(machine.way).run(["systemctl", "reboot"], check=False)
+    wait_until_it_answers(machine, not_boot=boot)
+
+
+def wait_until_it_answers(machine: Host, not_boot: str) -> None:
+    link = Ssh(machine.way)
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         time.sleep(1)
         link.hang_up()
         with suppress(HotkitError):
             done = link.run(["cat", "/proc/sys/kernel/random/boot_id"], timeout=20)
-            if done.stdout != boot:
+            if done.stdout != not_boot:
                 return
     pytest.fail(f"{NAME} did not come back")
