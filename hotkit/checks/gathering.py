@@ -30,8 +30,11 @@ def gather_command() -> str:
     """The shell command that runs the gather script and prints its JSON."""
     source = files("hotkit.agent").joinpath("gather.py").read_bytes()
     packed = base64.b64encode(zlib.compress(source, 9)).decode()
+    # Root sees real addresses and the binary SRAT; a user who may become root silently does so.
     command = (
-        "PATH=$PATH:/usr/sbin:/sbin LC_ALL=C python3 -c "
+        'S=; [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && S="sudo -n"; }; '
+        "PATH=$PATH:/usr/sbin:/sbin; export PATH; "
+        f"$S env LC_ALL=C python3 -c "
         f"\"import base64,zlib;exec(zlib.decompress(base64.b64decode('{packed}')))\""
     )
     if len(command) > _LONGEST_COMMAND:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -26,7 +27,10 @@ from hotkit.topology import gather_local
 from hotkit.verify import verify_hosts
 
 # /proc/iomem hides its addresses from who is not root: then nothing is known, and that is no pass.
-SHOWN = os.geteuid() == 0
+SHOWN = os.geteuid() == 0 or (
+    shutil.which("sudo") is not None
+    and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+)
 
 
 def suite(folder: Path, *options: str) -> tuple[int, str, dict[str, Any]]:
