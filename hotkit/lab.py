@@ -132,7 +132,14 @@ def up(machine: Machine, say: Say) -> MachineStatus:
             say(name, "its QEMU had died; starting anew")
             _clear(directory)
         entry = ensure_ready(machine, image, accel, lambda text: say(name, text))
-        _start(directory, machine, image, entry, accel, free_port(), say)
+        try:
+            _start(directory, machine, image, entry, accel, free_port(), say)
+        except BaseException:
+            # Without a record nobody would know of it: leave no QEMU behind.
+            if _record(directory) is None:
+                stop_qemu(directory, name)
+                shutil.rmtree(directory)
+            raise
     return status_of(machine)
 
 

@@ -91,7 +91,7 @@ def _words(machine: Machine, launch: Launch) -> Iterator[str | Path]:
         "-pidfile", PID_FILE,
     )  # fmt: skip
     for item in ("host-key", "authorized-keys", "hostname"):
-        yield from ("-fw_cfg", f"name=opt/hotkit/{item},file={_escape(launch.identity / item)}")
+        yield from ("-fw_cfg", f"name=opt/hotkit/{item},file={escape(launch.identity / item)}")
     if launch.paused:
         yield "-S"
 
@@ -148,7 +148,7 @@ def _memory(machine: Machine, ram: RamFiles) -> Iterator[str]:
             # reserve=off: 256 GiB are promised, a few are used.
             yield from (
                 "-object", f"memory-backend-file,id=ram{number},size={node.memory_bytes},"
-                f"mem-path={_escape(ram.path(number))},reserve=off,"
+                f"mem-path={escape(ram.path(number))},reserve=off,"
                 f"share={'off' if ram.private else 'on'}",
             )  # fmt: skip
 
@@ -168,8 +168,8 @@ def _pmem(machine: Machine) -> Iterator[str]:
             )  # fmt: skip
 
 
-def _escape(path: Path) -> str:
-    """QEMU separates options with commas; a doubled one stands for itself."""
+def escape(path: Path) -> str:
+    """A path inside an option: QEMU separates with commas, a doubled one stands for itself."""
     return str(path).replace(",", ",,")
 
 

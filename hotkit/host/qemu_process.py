@@ -12,7 +12,7 @@ from pathlib import Path
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host import qmp
 from hotkit.host.machine import Machine
-from hotkit.host.qemu import CONSOLE_LOG, PID_FILE, Launch, argv, process_name
+from hotkit.host.qemu import CONSOLE_LOG, PID_FILE, Launch, argv, escape, process_name
 from hotkit.host.run import require, run
 
 _QUIT_S = 15
@@ -53,7 +53,8 @@ def find_qemu(directory: Path, machine: str) -> Process | None:
     except (OSError, ValueError):
         return None
     ticks = _start_ticks(pid)
-    ours = process_name(machine) in words and any(f"{directory}/" in word for word in words)
+    here = f"{escape(directory)}/"
+    ours = process_name(machine) in words and any(here in word for word in words)
     return Process(pid, ticks) if ours and ticks is not None else None
 
 
