@@ -24,7 +24,7 @@ from hotkit.host import labssh, qmp
 from hotkit.host.accel import accelerator
 from hotkit.host.inventory import load_inventory
 from hotkit.host.labimage import LabImage, ensure_image
-from hotkit.host.machine import Machine
+from hotkit.host.machine import Machine, check_name
 from hotkit.host.qemu import CONSOLE_LOG, CONSOLE_SOCKET, PID_FILE, QMP_SOCKET, READY, Launch
 from hotkit.host.qemu_process import (
     console_tail,
@@ -167,7 +167,7 @@ def reset(name: str, say: Say) -> MachineStatus:
 
 def down(name: str, say: Say) -> None:
     """End a machine and remove its files; its console log is kept in lab/logs/."""
-    if not (labssh.lab_dir() / name).is_dir():
+    if not _directory(name).is_dir():
         say(name, "is not up")
         return
     with _claimed(name) as directory:
@@ -234,7 +234,7 @@ def up_or_died() -> list[str]:
 
 def machine_dir(name: str) -> Path:
     """The files of a machine that is up (or died)."""
-    directory = labssh.lab_dir() / name
+    directory = _directory(name)
     if _record(directory) is None:
         raise _not_up(name)
     return directory
@@ -251,7 +251,7 @@ def console_socket(name: str) -> Path:
 def console_log(name: str) -> Path:
     """The console log of a machine, or the one kept from its last time."""
     for path in (
-        labssh.lab_dir() / name / CONSOLE_LOG,
+        _directory(name) / CONSOLE_LOG,
         labssh.lab_dir() / "logs" / f"{name}.log",
     ):
         if path.exists():
@@ -319,7 +319,7 @@ def _claimed(name: str, *, must_exist: bool = False) -> Iterator[Path]:
 
     The lock is on the directory itself, so that nothing is left when it is removed.
     """
-    directory = labssh.lab_dir() / name
+    directory = _directory(name)
     if must_exist and not directory.is_dir():
         raise _not_up(name)
     while True:
@@ -361,6 +361,10 @@ def _record(directory: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if record.get("schema_version") == RECORD_SCHEMA_VERSION else None
+
+
+def _directory(name: str) -> Path:
+    return labssh.lab_dir() / check_name(name)
 
 
 def _directories() -> list[Path]:

@@ -88,8 +88,9 @@ def status(names: tuple[str, ...], inventory: str, as_json: bool) -> int:
     else:
         Console().print(status_table(items))
         for item in found:
+            click.echo(f"{item.name}: {item.machine.describe()}")
             for note in item.machine.notes:
-                click.echo(f"{item.name}: {note}")
+                click.echo(f"  note: {note}")
             if item.state == "died":
                 click.echo(
                     f"{item.name}: its QEMU ended without `lab down`; "

@@ -23,6 +23,7 @@ from hotkit.errors import HotkitError
 
 MAX_NODES = 8
 MAX_CPUS = 64  # software emulation gives every CPU a thread: far more than a laptop has is no use
+_TAKEN = ("logs", "ssh_config")  # other things in the lab's directory
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 
 
@@ -91,8 +92,7 @@ class Machine:
     @classmethod
     def from_dict(cls, name: str, data: Mapping[str, Any]) -> Machine:
         """Read the inventory's mapping; raises HotkitError that names the key and the node."""
-        if not _NAME.fullmatch(name):
-            raise HotkitError(f"{name!r} cannot name a lab machine: letters, digits, - _ . only")
+        check_name(name)
         where = f"{name}: hotkit_machine"
         _only(data, ("name", "nodes", "distances", "notes"), where)
         listed = data.get("nodes")
@@ -112,6 +112,13 @@ class Machine:
             distances=_distances(data.get("distances"), len(nodes), where),
             notes=tuple(str(note) for note in notes),
         )
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can name a machine, and so a directory; else raise HotkitError."""
+    if not _NAME.fullmatch(name) or name in _TAKEN:
+        raise HotkitError(f"{name!r} cannot name a lab machine: letters, digits, - _ . only")
+    return name
 
 
 def _only(data: Any, known: tuple[str, ...], where: str) -> None:

@@ -16,16 +16,16 @@ _STYLES = {"running": "green", "died": "red", "down": "dim"}
 def status_table(machines: Iterable[Mapping[str, Any]]) -> Table:
     """One row per machine, from the JSON form of its status."""
     table = Table(box=None, pad_edge=False)
-    for column in ("machine", "state", "ssh", "since", "memory used", "what it is"):
-        table.add_column(column, overflow="fold")
+    for column in ("machine", "state", "ssh", "since (UTC)", "own memory", "label"):
+        table.add_column(column, no_wrap=True)
     for item in machines:
         table.add_row(
             item["name"],
             Text(item["state"], style=_STYLES.get(item["state"], "")),
             _ssh(item),
-            item["since"] or "",
+            (item["since"] or "")[5:19].replace("T", " "),
             format_size(item["memory_bytes"]) if item["memory_bytes"] else "",
-            item["described"] + (f" ({item['platform']})" if item["accelerator"] else ""),
+            item["platform"] if item["accelerator"] else "",
         )
     return table
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hotkit import lab
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.inventory import load_inventory
 from hotkit.host.machine import Machine
@@ -72,10 +73,12 @@ def test_refusals_name_the_place(data: dict[str, Any], said: str) -> None:
     assert error.value.exit_code == ExitCode.BAD_INPUT
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a b", "-x", "x" * 50])
+@pytest.mark.parametrize("name", ["", "../x", "a b", "-x", "x" * 50, "logs"])
 def test_a_name_is_a_file_name(name: str) -> None:
     with pytest.raises(HotkitError, match="cannot name a lab machine"):
         Machine.from_dict(name, TWO)
+    with pytest.raises(HotkitError, match="cannot name a lab machine"):
+        lab.down(name, lambda who, text: None)  # it removes a directory of that name
 
 
 @pytest.mark.parametrize(
