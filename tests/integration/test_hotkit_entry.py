@@ -27,6 +27,12 @@ from hotkit.hostplan import plan_host, stripped_texts
 FACTS = Path(__file__).parents[1] / "data" / "facts" / "lab-small-stock.json"
 PROFILE = {"base": "4C16G-remote", "cpus": 2, "total": "1536M", "fast_share": "1/3"}
 MODULE = asset("playbooks") / "library" / "hotkit_entry.py"
+# Ansible packs playbooks/module_utils into what it sends; without Ansible we say where it is.
+START = (
+    "import ansible.module_utils as utils, runpy; "
+    f"utils.__path__.append({str(MODULE.parents[1] / 'module_utils')!r}); "
+    f"runpy.run_path({str(MODULE)!r}, run_name='__main__')"
+)
 CUSTOM = "/boot/grub/custom.cfg"
 GRUBENV = "/boot/grub/grubenv"
 
@@ -78,7 +84,7 @@ class FakeHost:
         if plan is not None:
             arguments["plan"] = plan
         done = subprocess.run(
-            [sys.executable, str(MODULE)],
+            [sys.executable, "-c", START],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
