@@ -26,7 +26,7 @@ lab-test: setup ## only the tests that boot QEMU machines
 	$(PYTEST) -m lab
 
 soak: setup ## the long campaigns; writes docs/evidence/*.json, resumes where it was cut off
-	.venv/bin/python tools/soak.py
+	.venv/bin/python tools/soak.py $(CAMPAIGN)
 
 bench: setup ## speed beside a peer, as ratios
 	.venv/bin/python tools/bench.py

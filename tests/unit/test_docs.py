@@ -39,8 +39,16 @@ def test_relative_links_lead_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_documented_commands_exist():
-    """Every `hotkit word` in the README is a command."""
-    known = {path.split()[1] for path in COMMANDS if " " in path}
-    for word in re.findall(r"(?:^|[`\s])hotkit ([a-z]+)", (ROOT / "README.md").read_text()):
-        assert word in known or word in {"is", "does", "needs"}, f"README names `hotkit {word}`"
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_documented_commands_exist(page):
+    """Every command in code (at the start of a line of a block, or behind a backtick) exists."""
+    known = {path.removeprefix("hotkit ") for path in COMMANDS}
+    groups = {path.rpartition(" ")[0].removeprefix("hotkit ") for path in COMMANDS if " " in path}
+    text = page.read_text()
+    blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.DOTALL))
+    words = re.findall(r"`hotkit ([a-z]+)(?: ([a-z]+))?", text)
+    words += re.findall(r"(?m)^(?:\$ )?hotkit ([a-z]+)(?: ([a-z]+))?", blocks)
+    for first, second in words:
+        assert first in known, f"{page.name} names `hotkit {first}`"
+        if first in groups and second:
+            assert f"{first} {second}" in known, f"{page.name} names `hotkit {first} {second}`"

@@ -39,7 +39,7 @@ def test_mypy_strict():
 
 
 def test_import_contracts():
-    """docs/architecture.md: cli -> stories -> host and report -> parse -> core; agent on its own."""
+    """docs/architecture.md: cli -> stories -> host and report -> parse -> core."""
     run(BIN / "lint-imports")
 
 

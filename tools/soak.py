@@ -1,0 +1,132 @@
+"""Long campaigns: `make soak [CAMPAIGN=name]`. A run that was cut off goes on where it was.
+
+The evidence of a campaign is docs/evidence/<name>.json. CI runs a short form of each (named below)
+and checks the form of the evidence in tests/unit/test_evidence.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hotkit.core.check import Verdict
+from hotkit.errors import HotkitError
+from hotkit.host.accel import accelerator
+from hotkit.host.dirs import state_dir
+from hotkit.host.labimage import ensure_image
+from hotkit.simulate import simulate_random
+
+ROOT = Path(__file__).resolve().parent.parent
+EVIDENCE_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """`case(number)` runs one case and returns what is to be kept: at least `ok`."""
+
+    name: str
+    what: str
+    short_form: str  # the test that runs a few of its cases in CI
+    count: int
+    case: Callable[[int], dict[str, Any]]
+
+
+def simulate_case(number: int) -> dict[str, Any]:
+    """Predicted = booted on the random machine of this seed; seeds of CI's short form not among."""
+    seed = 1000 + number
+    try:
+        done = simulate_random(seed, lambda text: None)
+    except HotkitError as error:
+        return {"ok": False, "seed": seed, "error": error.message}
+    return {
+        "ok": done.ok,
+        "seed": seed,
+        "nodes": len(done.topology.nodes),
+        "cmdline": done.layout.cmdline,
+        "kernel": done.observed.kernel_release,
+        "label": str(done.observed.label),
+        "failed": [c.sentence for c in done.checks if c.verdict is not Verdict.PASS],
+    }
+
+
+CAMPAIGNS = (
+    Campaign(
+        name="simulate-random",
+        what="random layouts on random machines: System RAM of /proc/iomem equal to the prediction,"
+        " node by node, to the page",
+        short_form="tests/lab/test_simulate.py::test_random_machine",
+        count=200,
+        case=simulate_case,
+    ),
+)
+
+
+def commit() -> str:
+    """The commit that ran, with a + when the tree was changed."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout
+
+    head = git("rev-parse", "--short=12", "HEAD").strip()
+    return head + ("+" if git("status", "--porcelain", "--", "hotkit").strip() else "")
+
+
+def run_campaign(campaign: Campaign, count: int) -> bool:
+    """Run what is missing, write the evidence; True when every case held."""
+    now = commit()
+    kept = state_dir() / "soak" / f"{campaign.name}-{now}.jsonl"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    cases = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    with kept.open("a") as journal:
+        for number in range(len(cases), count):
+            case = campaign.case(number)
+            cases.append(case)
+            journal.write(json.dumps(case) + "\n")
+            journal.flush()
+            os.fsync(journal.fileno())
+            held = sum(item["ok"] for item in cases)
+            print(f"{campaign.name}: {number + 1}/{count}, {held} held", file=sys.stderr)  # noqa: T201
+    cases = cases[:count]
+    held = sum(item["ok"] for item in cases)
+    accel = accelerator(ensure_image(lambda text: None).kernel)
+    evidence = {
+        "schema_version": EVIDENCE_SCHEMA_VERSION,
+        "name": campaign.name,
+        "what": campaign.what,
+        "command": f"make soak CAMPAIGN={campaign.name}",
+        "short_form": campaign.short_form,
+        "commit": now,
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, QEMU with {accel}",
+        "result": {"cases": len(cases), "held": held, "ok": held == len(cases) > 0},
+        "cases": cases,
+    }
+    target = ROOT / "docs" / "evidence" / f"{campaign.name}.json"
+    target.write_text(json.dumps(evidence, indent=1) + "\n")
+    print(f"{campaign.name}: {held} of {len(cases)} held, {target.relative_to(ROOT)}")  # noqa: T201
+    return held == len(cases)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("campaign", nargs="?", help=", ".join(c.name for c in CAMPAIGNS))
+    parser.add_argument("--count", type=int, help="how many cases (default: the campaign's own)")
+    options = parser.parse_args()
+    chosen = [c for c in CAMPAIGNS if options.campaign in (None, "", c.name)]
+    if not chosen:
+        parser.error(f"no campaign {options.campaign}")
+    results = [run_campaign(c, options.count or c.count) for c in chosen]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
