@@ -7,7 +7,9 @@ Budget for all of them: 10 minutes on 2 cores without KVM.
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +23,7 @@ from hotkit.assets import asset
 from hotkit.cli import main
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.inventory import Host, load_inventory
+from hotkit.host.run import run
 from hotkit.host.ssh import Ssh
 
 pytestmark = pytest.mark.lab
@@ -83,6 +86,17 @@ def test_second_run_changes_nothing(machine: Host, capsys: pytest.CaptureFixture
     code, said = hotkit(capsys, "provision", "lab", "--yes")
     assert (code, said["changed"], said["rebooted"]) == (ExitCode.OK, 0, [])
     assert sh(machine, "cat /proc/sys/kernel/random/boot_id") == boot
+
+
+def test_plain_ansible_playbook_says_the_same(machine: Host) -> None:
+    root = asset("playbooks").parent
+    done = run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "inventories/lab",
+         "playbooks/provision.yml", "--limit", NAME],
+        cwd=root, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(rf"{NAME} .*ok=\d+ +changed=0 +unreachable=0 +failed=0", done.stdout)
 
 
 def test_wrong_escape_comes_up_capped_and_is_named(
