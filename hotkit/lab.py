@@ -372,11 +372,20 @@ def _directories() -> list[Path]:
 
 
 def _write_ssh_config() -> None:
-    """From the records of all machines: also of one that another hotkit has just started."""
-    records = ((path, _record(path)) for path in _directories())
-    labssh.write_ssh_config(
-        (path.name, record["ssh_port"], path / "identity") for path, record in records if record
-    )
+    """From the records of all machines: also of one that another hotkit has just started.
+
+    Reading and writing are one step under a lock, or the slower of two starters would write
+    what was true before the faster one.
+    """
+    handle = os.open(labssh.lab_dir(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        records = ((path, _record(path)) for path in _directories())
+        labssh.write_ssh_config(
+            (path.name, record["ssh_port"], path / "identity") for path, record in records if record
+        )
+    finally:
+        os.close(handle)
 
 
 def _not_up(name: str) -> HotkitError:
