@@ -31,7 +31,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if self._task.check_mode:
             return result | {"changed": True, "elapsed": 0}
         timeout = float(self._task.args.get("timeout", 900))
-        before = self._boot()
+        # Two more tries: a busy emulator may need longer than one time-out for a handshake.
+        before = self._boot() or self._boot() or self._boot()
         if before is None:
             raise AnsibleConnectionFailure("the machine did not tell its boot id before the reboot")
         began = time.monotonic()
