@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from hotkit.cli import main
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.inventory import load_inventory
+from hotkit.host.run import run
 from hotkit.host.sshway import way_to
 
 
@@ -166,3 +168,21 @@ def test_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_ways_that_are_refused(variables: dict[str, object], said: str, tmp_path: Path) -> None:
     with pytest.raises(HotkitError, match=said):
         way_to("m1", variables, tmp_path)
+
+
+def test_a_vault_is_opened_by_ansible_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = tmp_path / "password"
+    password.write_text("hush\n")
+    ref = folder(tmp_path / "inv", hosts=ONE, host_vars__m1="ansible_password: swordfish\n")
+    file = ref / "host_vars" / "m1.yml"
+    vault = [Path(sys.executable).parent / "ansible-vault", "encrypt", file]
+    run([*vault, "--vault-password-file", password])
+    assert "swordfish" not in file.read_text()
+    with pytest.raises(HotkitError, match="vault secrets"):
+        load_inventory(ref)
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(password))
+    found = load_inventory(ref)
+    assert found.host("m1").variables["ansible_password"] == "swordfish"
+    assert "swordfish" not in repr(found)
