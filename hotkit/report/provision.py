@@ -74,7 +74,7 @@ class LiveProgress:
     ) -> None:
         self._live.stop()
         if kind is KeyboardInterrupt:
-            self.console.print("A step that runs on a host ends there; a second call goes on.")
+            self.console.print("A step under way on a host ends by itself; a second call goes on.")
 
     def paused(self, ask: Callable[[], bool]) -> Callable[[], bool]:
         """`ask`, with the drawing stopped while it asks."""
