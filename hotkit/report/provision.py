@@ -150,7 +150,7 @@ def plan_block(plan: Mapping[str, Any]) -> RenderableType:
         Text(f"arguments: {layout['cmdline']}"),
         Text("to do: " + ", ".join(steps[item] for item in plan["left"])),
     ]
-    for item in plan["files"]:
+    for item in plan["files"] if "entry" in plan["left"] else ():
         lines.append(Text(f"writes: {item['path']} (after a copy into /var/lib/hotkit)"))
     for concern in plan["warnings"]:
         hint = f" ({concern['hint']})" if concern["hint"] else ""
