@@ -103,14 +103,16 @@ def status(names: tuple[str, ...], inventory: str, as_json: bool) -> int:
 @click.argument("name", required=False, metavar="[MACHINE]")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
 def ssh(name: str | None, words: tuple[str, ...]) -> None:
-    """Log in, or run a command there.
+    """Log in, or run a command there. One word goes to the machine's shell, as with ssh.
 
     \b
-    Example: hotkit lab ssh lab-small cat /proc/cmdline
+    Examples:
+      hotkit lab ssh lab-small cat /proc/cmdline
+      hotkit lab ssh lab-small 'dmesg | grep e820'
     """
     chosen = _one(name)
     lab.machine_dir(chosen)
-    Ssh(labssh.way(chosen)).become(words)
+    Ssh(labssh.way(chosen)).become(["sh", "-c", *words] if len(words) == 1 else words)
 
 
 @command.command()
