@@ -130,4 +130,5 @@ def test_a_machine_that_is_down_is_unreachable(
 ) -> None:
     lab.down(NAME, quiet)
     assert main(["verify", "lab", "--limit", NAME]) == 3
-    assert "hotkit lab up" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().out.split())
+    assert "unreachable" in said and f"hotkit lab up {NAME}" in said
