@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 from rich.console import Console
 
-from hotkit.errors import HotkitError
+from hotkit.cli.approval import approver
 from hotkit.hoststory import Result
 from hotkit.provision import provision
 from hotkit.report.provision import LiveProgress, print_summary
@@ -58,17 +57,8 @@ def command(
     Exit codes: 0 done, 1 failed or not verified, 2 bad input (nothing was written), 3 unreachable,
     4 fell back to the stock entry.
     """
-    if not (yes or check or (sys.stdin.isatty() and sys.stderr.isatty())):
-        raise HotkitError(
-            "nobody is there to approve the plan (no terminal)",
-            hint="--yes goes ahead without asking, --check only says what would change",
-        )
-    screen = Console(stderr=True, highlight=False)
-
-    def approve() -> bool:
-        return yes or click.confirm("Write this and reboot once?", err=True, default=False)
-
-    with LiveProgress(screen) as progress:
+    approve = approver("Write this and reboot once?", yes=yes)
+    with LiveProgress(Console(stderr=True, highlight=False)) as progress:
         result = provision(
             inventory,
             progress,

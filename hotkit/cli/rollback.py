@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 from rich.console import Console
 
-from hotkit.errors import HotkitError
+from hotkit.cli.approval import approver
 from hotkit.report.provision import LiveProgress, print_summary
 from hotkit.rollback import rollback
 
@@ -43,18 +42,9 @@ def command(
 
     Exit codes: 0 done, 1 failed, 2 bad input, 3 unreachable.
     """
-    if not (yes or check or (sys.stdin.isatty() and sys.stderr.isatty())):
-        raise HotkitError(
-            "nobody is there to approve the rollback (no terminal)",
-            hint="--yes goes ahead without asking, --check only says what would change",
-        )
-    screen = Console(stderr=True, highlight=False)
-
-    def approve() -> bool:
-        reboots = "" if no_reboot else " and reboot"
-        return yes or click.confirm(f"Restore {inventory}{reboots}?", err=True, default=False)
-
-    with LiveProgress(screen) as progress:
+    reboots = "" if no_reboot else " and reboot"
+    approve = approver(f"Restore {inventory}{reboots}?", yes=yes)
+    with LiveProgress(Console(stderr=True, highlight=False)) as progress:
         result = rollback(
             inventory, progress, progress.paused(approve), limit=limit, check=check, diff=diff,
             reboot=not no_reboot,

@@ -97,7 +97,7 @@ class Ssh:
     def _unreachable(self, stderr: str | bytes) -> HotkitError:
         return HotkitError(
             f"{self.way.host} cannot be reached by ssh{_tail(stderr, 1)}",
-            hint="a lab machine must run first: hotkit lab up",
+            hint="is it up? a lab machine: hotkit lab up",
             exit_code=ExitCode.UNREACHABLE,
         )
 
