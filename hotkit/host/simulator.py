@@ -27,7 +27,10 @@ from hotkit.host.run import run
 # (-no-reboot) and is seen by the facts that are missing.
 _BASE_ARGS = ("console=ttyS0", "panic=-1", "rdinit=/init")
 
-_LOW_TOP = 3 * GIB  # QEMU's "pc" has RAM in [0, 3 GiB) and from 4 GiB on
+# QEMU's "pc" has RAM in [0, 3 GiB) and from 4 GiB on, but only when there are 3.5 GiB in all: with
+# less, everything lies below (hw/i386/pc_piix.c, pc_init1()).
+_LOW_TOP = 3 * GIB
+_LEAST_ABOVE = 512 * MIB
 _HIGH = 4 * GIB
 # Software emulation has 40 physical address bits; QEMU keeps the last 12 GiB of that free, as
 # HyperTransport does on AMD machines.
@@ -124,7 +127,7 @@ class TopologyTarget:
         header, _ = split_kernel(kernel.read_bytes())
         image = stub(header, initrd.stat().st_size, cmdline, self.topology.firmware)
         top = max(item.end for item in self.topology.ram)
-        size = _LOW_TOP + max(top - _HIGH, 128 * MIB)
+        size = _LOW_TOP + max(top - _HIGH, _LEAST_ABOVE)
         return [
             "-machine", "pc,memory-backend=ram", "-m", f"{-(-size // MIB)}M",
             "-object", f"memory-backend-ram,id=ram,size={-(-size // MIB)}M,reserve=off",

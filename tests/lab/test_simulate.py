@@ -20,7 +20,8 @@ from hotkit.simulate import Simulation, simulate_machine, simulate_random
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab_tools")]
 
-SEEDS = (1, 2, 3, 4, 5, 7, 8, 11, 13, 17, 19, 23)
+# 1100 has less than 512 MiB above 4 GiB: a campaign of 200 found that QEMU was given too little.
+SEEDS = (1, 2, 3, 4, 5, 7, 8, 11, 13, 17, 19, 23, 1100)
 CAPTURE = Path(__file__).parent.parent / "data" / "captures" / "lab-2s-256g"
 
 
