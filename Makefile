@@ -17,7 +17,7 @@ demo: setup ## the main job in the lab: stock machine -> verified 4C16G layout -
 
 test: setup ## all tests, the ones that boot QEMU machines too (what CI runs)
 	$(HOTKIT) lab image build
-	$(PYTEST)
+	$(PYTEST) --durations=12
 
 check: setup ## linters, types, unit and integration tests: no QEMU, under two minutes
 	$(PYTEST) -m "not lab" -q

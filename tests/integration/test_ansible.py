@@ -68,10 +68,12 @@ def test_logs_are_private_and_hold_no_environment(
     assert not [path for path in files if "s3cr3t-t0ken" in path.read_text(errors="replace")]
 
 
-def test_nobody_to_ask(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_inventory_is_named_before_anything_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     for command in ("provision", "rollback"):
-        assert main([command, "lab"]) == ExitCode.BAD_INPUT
-        assert "--yes" in capsys.readouterr().err
+        assert main([command, "no-such-lab"]) == ExitCode.BAD_INPUT
+        assert "no inventory 'no-such-lab'" in capsys.readouterr().err
 
 
 def test_leaving_early_ends_ansible(state: Path, tmp_path: Path, silent_port: int) -> None:

@@ -71,6 +71,11 @@ def test_good_layout(machine: Host, before: str, capsys: pytest.CaptureFixture[s
     assert code == ExitCode.OK and said["hosts"][0]["status"] == "would-change"
     assert sh(machine, EVERYTHING) == before
 
+    # Without a terminal nobody can say yes: the plan is shown, and that is all.
+    assert main(["provision", "lab", "--limit", NAME]) == ExitCode.BAD_INPUT
+    assert "--yes" in capsys.readouterr().err
+    assert sh(machine, EVERYTHING) == before
+
     code, said = hotkit(capsys, "provision", "lab", "--yes")
     (host,) = said["hosts"]
     assert code == ExitCode.OK, host["sentence"]
