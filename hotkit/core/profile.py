@@ -235,7 +235,7 @@ class _Reader:
             size = parse_size(value)
         except ValueError as error:
             raise ProfileError(key, str(error)) from error
-        if value.strip().isdigit() and size:
+        if value.strip().isdecimal() and size:
             raise ProfileError(key, f"{value!r} has no unit: write it like 3276M or 16G")
         if size == 0 and not zero:
             raise ProfileError(key, "nothing is left with a size of 0")

@@ -68,7 +68,7 @@ def way_to(name: str, variables: Mapping[str, Any], inventory: Path) -> SshWay:
     if connection not in _CONNECTIONS:
         raise HotkitError(f"host {name}: ansible_connection {connection!r}: only ssh is known here")
     port = get("ansible_port", "ansible_ssh_port")
-    if port is not None and not port.isdigit():
+    if port is not None and not port.isdecimal():
         raise HotkitError(f"host {name}: ansible_port {port!r} is not a port number")
     key = get("ansible_ssh_private_key_file", "ansible_private_key_file")
     args = [

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from hotkit.errors import HotkitError
+
+# Not str.isdigit(): that takes superscripts, which int() then refuses.
+_NUMBERS = re.compile(r"[0-9]+(-[0-9]+)?")
 
 
 def parse_cpulist(text: str) -> tuple[int, ...]:
@@ -12,7 +17,7 @@ def parse_cpulist(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not part.strip():
             continue
-        if not first.isdigit() or (dash and not last.isdigit()):
+        if not _NUMBERS.fullmatch(part.strip()):
             raise HotkitError(f"{text.strip()!r} is no list of numbers like 0-3,8")
         found.extend(range(int(first), int(last if dash else first) + 1))
     return tuple(found)

@@ -32,7 +32,7 @@ def parse_numactl(text: str) -> Numactl:
         line = line.strip()
         if match := _CPUS.fullmatch(line):
             words = match[2].split()
-            if not all(word.isdigit() for word in words):
+            if not all(word.isdecimal() for word in words):
                 raise HotkitError(f"numactl -H: cannot read the CPUs in {line!r}")
             cpus[int(match[1])] = tuple(map(int, words))
         elif match := _SIZE.fullmatch(line):

@@ -96,7 +96,7 @@ def test_cpulist(text, numbers):
     assert parse_cpulist(text) == numbers
 
 
-@pytest.mark.parametrize("text", ["a", "1-", "-1", "1-b", "1;2"])
+@pytest.mark.parametrize("text", ["a", "1-", "-1", "1-b", "1;2", "¹", "1-²"])
 def test_no_cpulist(text):
     with pytest.raises(HotkitError, match="no list of numbers"):
         parse_cpulist(text)
