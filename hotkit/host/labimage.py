@@ -107,13 +107,6 @@ def find_image() -> LabImage | None:
     return LabImage(found[-1].parent) if found else None
 
 
-def require_image() -> LabImage:
-    image = find_image()
-    if image is None:
-        raise HotkitError("there is no lab image yet", hint="build it: hotkit lab image build")
-    return image
-
-
 def ensure_image(say: Say, *, rebuild: bool = False, mirror: str | None = None) -> LabImage:
     """Return the image, building it first when there is none, or anew with `rebuild`.
 

@@ -21,9 +21,6 @@ class Subtable:
     def u8(self, offset: int) -> int:
         return self.data[offset]
 
-    def u16(self, offset: int) -> int:
-        return int(struct.unpack_from("<H", self.data, offset)[0])
-
     def u32(self, offset: int) -> int:
         return int(struct.unpack_from("<I", self.data, offset)[0])
 
