@@ -20,7 +20,7 @@ class Cause:
     """One cause: `kind` a stable word for scripts, `sentence` what happened, `advice` what to do.
 
     Kinds: stock-entry, other-layout, lost-escape, capped, changed-arguments, late-cpus,
-    other-firmware, pmem-as-ram.
+    other-firmware, pmem-as-ram, pmem-not-attached.
     """
 
     kind: str
@@ -41,7 +41,7 @@ def diagnose(layout: Layout, observed: Observed) -> tuple[Cause, ...]:
     causes += _cpus(layout, observed)
     if not causes:
         causes += _firmware(layout, observed)
-    causes += _pmem(observed)
+    causes += _pmem(layout, observed)
     return tuple(causes)
 
 
@@ -209,13 +209,22 @@ def _firmware(layout: Layout, observed: Observed) -> Iterator[Cause]:
     )
 
 
-def _pmem(observed: Observed) -> Iterator[Cause]:
-    if observed.hotplugged_ram:
+def _pmem(layout: Layout, observed: Observed) -> Iterator[Cause]:
+    slow = layout.slow_pmem
+    booted = layout.id in cmdline.values(observed.cmdline, "hotkit.id")
+    if slow and booted and observed.system_ram is not None and not observed.hotplugged_ram:
+        yield Cause(
+            kind="pmem-not-attached",
+            sentence=f"The PMEM at {slow.range} is not RAM of node {slow.node} yet.",
+            advice="It is made so after the boot: run hotkit provision (role pmem).",
+        )
+    added = observed.hotplugged_ram.subtract(layout.pmem_as_ram)
+    if added:
         yield Cause(
             kind="pmem-as-ram",
             sentence=(
-                f"{format_size(observed.hotplugged_ram.size_bytes)} at "
-                f"{observed.hotplugged_ram.ranges[0]} were added as RAM by a driver (dax/kmem)."
+                f"{format_size(added.size_bytes)} at {added.ranges[0]} were added as RAM by a "
+                "driver (dax/kmem)."
             ),
             advice="daxctl reconfigure-device --mode=devdax takes it back; look for a udev rule.",
         )

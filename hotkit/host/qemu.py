@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotkit.core.units import GIB, MIB
+from hotkit.core.units import GIB, KIB, MIB
 from hotkit.host.machine import Machine
 from hotkit.host.run import run
 
@@ -31,6 +31,10 @@ CONSOLE_SOCKET = "console.sock"
 CONSOLE_LOG = "console.log"
 PID_FILE = "pid"
 DISK = "disk.qcow2"
+
+# Behind each NVDIMM's memory, as a real one has it: where its namespaces are written down. 128 KiB
+# is the least that QEMU and the label format take.
+LABEL_BYTES = 128 * KIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +166,11 @@ def _pmem(machine: Machine) -> Iterator[str]:
     for number, node in enumerate(machine.nodes):
         if node.pmem_bytes:
             yield from (
-                "-object", f"memory-backend-file,id=pmem{number},size={node.pmem_bytes},"
+                "-object", f"memory-backend-file,id=pmem{number},"
+                           f"size={node.pmem_bytes + LABEL_BYTES},"
                            f"mem-path={pmem_file(number)},share=on,reserve=off",
-                "-device", f"nvdimm,id=nvdimm{number},memdev=pmem{number},node={number}",
+                "-device", f"nvdimm,id=nvdimm{number},memdev=pmem{number},node={number},"
+                           f"label-size={LABEL_BYTES}",
             )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host import qmp
 from hotkit.host.machine import Machine
+from hotkit.host.processes import start_ticks
 from hotkit.host.qemu import CONSOLE_LOG, PID_FILE, Launch, argv, escape, process_name
 from hotkit.host.run import require, run
 
@@ -28,17 +29,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        return _start_ticks(self.pid) == self.start_ticks
-
-
-def _start_ticks(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat, in clock ticks since boot; None if it is gone, or a zombie."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()  # the name before may hold spaces and brackets
-    return None if fields[0] in "ZX" else int(fields[19])
+        return start_ticks(self.pid) == self.start_ticks
 
 
 def find_qemu(directory: Path, machine: str) -> Process | None:
@@ -52,7 +43,7 @@ def find_qemu(directory: Path, machine: str) -> Process | None:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except (OSError, ValueError):
         return None
-    ticks = _start_ticks(pid)
+    ticks = start_ticks(pid)
     here = f"{escape(directory)}/"
     ours = process_name(machine) in words and any(here in word for word in words)
     return Process(pid, ticks) if ours and ticks is not None else None
@@ -86,6 +77,14 @@ def stop_qemu(directory: Path, machine: str) -> bool:
         _signal(found, signal.SIGKILL)
         _gone(found, _QUIT_S)
     return True
+
+
+def kill_qemu(directory: Path, machine: str) -> None:
+    """End the machine's QEMU as a power cut does; nothing to do when there is none."""
+    found = find_qemu(directory, machine)
+    if found is not None:
+        _signal(found, signal.SIGKILL)
+        _gone(found, _QUIT_S)
 
 
 def _signal(process: Process, number: int) -> None:

@@ -4,6 +4,9 @@
 `disk.qcow2` (overlay on the image, with the devices' state saved inside), `ram-N.bin` (sparse, one
 per node), `identity/` (the keys that it booted with) and the console log of that boot. The key is
 a hash of machine, image, accelerator and QEMU version. Nothing in there is written again.
+
+An NVDIMM leaves `pmem-N.labels` there: its label area as the guest's own `ndctl init-labels` wrote
+it, so that a machine of the lab has what a server's NVDIMMs have: labels, and all of it free.
 """
 
 from __future__ import annotations
@@ -23,7 +26,16 @@ from hotkit.host import labssh, qmp
 from hotkit.host.dirs import cache_dir
 from hotkit.host.labimage import LabImage
 from hotkit.host.machine import Machine
-from hotkit.host.qemu import CONSOLE_LOG, DISK, READY, Launch, RamFiles, pmem_file, version
+from hotkit.host.qemu import (
+    CONSOLE_LOG,
+    DISK,
+    LABEL_BYTES,
+    READY,
+    Launch,
+    RamFiles,
+    pmem_file,
+    version,
+)
 from hotkit.host.qemu_process import console_tail, find_qemu, free_port, start_qemu, stop_qemu
 from hotkit.host.run import run
 from hotkit.host.ssh import Ssh, wait_for_banner
@@ -33,7 +45,9 @@ Say = Callable[[str], None]
 _BOOT_S = 300  # the big machine takes 40 s on an idle laptop
 _COLD_BOOTS = 2  # side by side: more of them take longer than one after the other
 _KEPT = 2  # ready machines per name; one of 256 GiB takes 6 GB of disk
-_FORMAT = "1"  # raise when this file changes what is saved
+_FORMAT = "2"  # raise when this file changes what is saved
+# A region in use keeps its labels from being written.
+_INIT_LABELS = "ndctl disable-region all && ndctl init-labels all && ndctl enable-region all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +140,9 @@ def _boot_and_save(
         stop_qemu(work, machine.name)
         for number, node in enumerate(machine.nodes):
             if node.pmem_bytes:
-                (work / pmem_file(number)).unlink()  # untouched: a boot only looks for labels
+                pmem = work / pmem_file(number)
+                (work / _labels_file(number)).write_bytes(_tail(pmem, LABEL_BYTES))
+                pmem.unlink()  # but for the labels nothing was written
         work.rename(entry.path)
     except BaseException:
         stop_qemu(work, machine.name)
@@ -148,6 +164,8 @@ def _wait_until_ready(work: Path, machine: Machine, launch: Launch) -> None:
     ssh = Ssh(labssh.way(machine.name, config))
     # `degraded` (exit status 1) would be fine too: what counts is that nothing is starting.
     ssh.run(["systemctl", "is-system-running", "--wait"], check=False, timeout=_BOOT_S)
+    if machine.pmem_bytes:
+        ssh.run(["sh", "-c", _INIT_LABELS], timeout=_BOOT_S)
     ssh.run(["sync"])
     config.unlink()
 
@@ -157,20 +175,33 @@ def new_overlay(image: LabImage, disk: Path) -> None:
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image.disk, "-F", "raw", disk])
 
 
-def new_pmem(machine: Machine, directory: Path) -> None:
-    """The NVDIMMs of a machine: sparse files full of nothing."""
+def new_pmem(machine: Machine, directory: Path, labels: Path | None = None) -> None:
+    """The NVDIMMs of a machine: sparse files full of nothing, with the label areas of `labels`."""
     for number, node in enumerate(machine.nodes):
         if node.pmem_bytes:
             path = directory / pmem_file(number)
             path.unlink(missing_ok=True)
             with path.open("wb") as file:
-                file.truncate(node.pmem_bytes)
+                file.truncate(node.pmem_bytes + LABEL_BYTES)
+                if labels is not None:
+                    file.seek(node.pmem_bytes)
+                    file.write((labels / _labels_file(number)).read_bytes())
+
+
+def _labels_file(node: int) -> str:
+    return f"pmem-{node}.labels"
+
+
+def _tail(path: Path, size_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-size_bytes, os.SEEK_END)
+        return file.read()
 
 
 def restore(entry: ReadyMachine, machine: Machine, directory: Path) -> None:
     """Lay out `directory` so that QEMU can go on from the ready state there."""
     shutil.copyfile(entry.path / DISK, directory / DISK)
-    new_pmem(machine, directory)
+    new_pmem(machine, directory, labels=entry.path)
     if not (directory / "identity").is_dir():
         shutil.copytree(entry.identity, directory / "identity")
     if not (directory / CONSOLE_LOG).exists():
