@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ _MEMORY_LINES = re.compile(
     r"e820|SRAT|BIOS-provided|user-defined physical|Malformed|Early memory node ranges"
     r"|node +\d+: \[mem|Faking a node|NUMA:|No NUMA|memmap|Memory:|Kernel command line"
 )
+_ND = Path("/sys/bus/nd/devices")
 _EFI_SECURE_BOOT = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 
@@ -83,6 +85,77 @@ def nodes() -> dict[str, dict[str, str]]:
             "distance": line(str(path / "distance")),
         }
     return found
+
+
+def pmem() -> dict[str, Any]:
+    """NVDIMM regions, their namespaces, dax devices, memory blocks, tiers (sysfs, Linux 6.1)."""
+    return {
+        "regions": [region(path) for path in sorted(_ND.glob("region[0-9]*"))],
+        "dax": [dax_device(path) for path in sorted(Path("/sys/bus/dax/devices").glob("dax*"))],
+        "block_bytes": int(line("/sys/devices/system/memory/block_size_bytes") or "0", 16),
+        "tiers": {
+            path.parent.name: line(str(path))
+            for path in Path("/sys/devices/virtual/memory_tiering").glob("memory_tier*/nodelist")
+        },
+        "demotion": line("/sys/kernel/mm/numa/demotion_enabled") or None,
+        "tools_missing": [name for name in ("ndctl", "daxctl") if which(name) is None],
+    }
+
+
+def region(path: Path) -> dict[str, Any]:
+    return {
+        "name": path.name,
+        "start": number(path / "resource"),
+        "size": number(path / "size"),
+        "largest_free": number(path / "max_available_extent"),
+        "target_node": number(path / "target_node"),
+        "align": number(path / "align") or 1 << 24,
+        # ND_DEVICE_NAMESPACE_PMEM: labels say what is where; else one namespace is all of it.
+        "labelled": line(str(path / "nstype")) == "5",
+        "namespaces": [
+            {
+                "name": item.name,
+                "start": number(item / "resource"),
+                "size": number(item / "size"),
+                "mode": line(str(item / "mode")),
+                "alt_name": line(str(item / "alt_name")),
+                "holder": line(str(item / "holder")),
+            }
+            for item in sorted(path.glob("namespace*"))
+            if number(item / "size")
+        ],
+    }
+
+
+def dax_device(path: Path) -> dict[str, Any]:
+    start, size = number(path / "resource"), number(path / "size")
+    driver = path / "driver"
+    return {
+        "name": path.name,
+        "start": start,
+        "size": size,
+        "node": number(path / "target_node"),
+        "driver": driver.resolve().name if driver.exists() else None,
+        "online_bytes": online_bytes(start, size),
+    }
+
+
+def online_bytes(start: int, size: int) -> int:
+    """What of [start, start+size) is online: whole memory blocks."""
+    block = int(line("/sys/devices/system/memory/block_size_bytes") or "0", 16)
+    if not block:
+        return 0
+    numbers = range(-(-start // block), (start + size) // block)
+    states = (line(f"/sys/devices/system/memory/memory{item}/state") for item in numbers)
+    return block * sum(state == "online" for state in states)
+
+
+def number(path: Path) -> int:
+    """A number in sysfs, decimal or hexadecimal; 0 when it is not there or not for us."""
+    try:
+        return int(line(str(path)) or "0", 0)
+    except ValueError:
+        return 0
 
 
 def cpus() -> dict[str, Any]:
@@ -186,6 +259,8 @@ def grubenv_problem(path: Path) -> str | None:
     found = mount_of(path)
     if found:
         device, kind = found
+        if not device.startswith("/dev/"):
+            return f"{path} is on {kind} ({device}), where GRUB does not look"
         if kind in ("btrfs", "zfs"):
             return f"GRUB cannot write to {kind}"
         if re.match(r"/dev/(md|mapper/|dm-)", device):
@@ -255,6 +330,16 @@ def state() -> Any:
         return {"unreadable": found[:2000]}
 
 
+def lease() -> Any:
+    """Who works on this machine: its lease and the seconds that it still holds; null without."""
+    try:
+        found = json.loads(text("/var/lib/hotkit/lease.json") or "null")
+        left = found["until_epoch_s"] - time.time() if found else 0
+        return dict(found, seconds_left=int(left)) if left > 0 else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def gather() -> dict[str, Any]:
     """All facts; what cannot be read is null or empty, never a guess."""
     tables = "/sys/firmware/acpi/tables/"
@@ -274,12 +359,14 @@ def gather() -> dict[str, Any]:
         "numactl": output("numactl", "-H"),
         "nodes": nodes(),
         "cpus": cpus(),
+        "pmem": pmem(),
         "dmesg_memory": dmesg_memory(),
         "os_release": os_release(),
         "efi": Path("/sys/firmware/efi").is_dir(),
         "secure_boot": secure_boot(),
         "boot": boot(),
         "state": state(),
+        "lease": lease(),
         "commands_missing": [name for name in ("numactl", "dmesg") if which(name) is None],
     }
     facts.update(machine_kind())

@@ -10,6 +10,7 @@ outlive a reboot of what it checks: `hotkit verify` starts a new one each time.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     gatherer = session.config.stash[_gatherer_key]
+    wanted = session.config.stash[WANTED_KEY]
     for item in session.items:
         callspec = getattr(item, "callspec", None)
         host = callspec.params.get("_testinfra_host") if callspec else None
-        if host is not None:
+        if host is not None and not _is_gathered(wanted.get(host.backend.get_hostname(), {})):
             gatherer.start(host)
+
+
+def _is_gathered(wanted: Mapping[str, Any]) -> bool:
+    """Whether hotkit has read the host itself: its sudo asks for a password."""
+    return "facts" in wanted or "problem" in wanted
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +56,13 @@ def outcome(host: Any, request: pytest.FixtureRequest) -> Judgement | Problem:
     name = host.backend.get_hostname()
     wanted = config.stash[WANTED_KEY]
     made: Judgement | Problem
+    mine = wanted.get(name, wanted["*"])
     try:
-        facts = config.stash[_gatherer_key].facts(host)
-        made = judge(facts, wanted.get(name, wanted["*"]), host=name)
+        if "problem" in mine:
+            made = Problem(f"{name}: {mine['problem']}", unreachable=bool(mine["unreachable"]))
+        else:
+            facts = mine.get("facts") or config.stash[_gatherer_key].facts(host)
+            made = judge(facts, mine, host=name)
     except Unreachable as error:
         made = Problem(f"{name} is unreachable: {error}", unreachable=True)
     except (GatherFailed, NothingExpected, HotkitError) as error:

@@ -11,7 +11,8 @@ from hotkit.core.diagnosis import Cause, diagnose
 from hotkit.core.footprint import layout_memtotal_bounds
 from hotkit.core.layout import Layout
 from hotkit.core.observed import Observed
-from hotkit.core.plan import PlanError, plan
+from hotkit.core.plan import plan
+from hotkit.core.plan_error import PlanError
 from hotkit.core.verdicts import expectations
 from hotkit.host.profiles import load_profile
 from hotkit.parse.observed import observe

@@ -21,11 +21,15 @@ KINDS = (
     "memtotal",
     "numactl",
     "pmem",
+    "distance",
+    "tier",
     "record",
 )
 _ONLY_WHEN = {
     "kernel": "no kernel release was asked for",
     "pmem": "the layout has no PMEM",
+    "distance": "the layout has one tier",
+    "tier": "the layout has one tier",
     "record": "the host has no record of a layout (state.json)",
 }
 

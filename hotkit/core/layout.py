@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +29,43 @@ class NodePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlowPmem:
+    """The slow tier that is PMEM: `wanted_bytes` (None: all) of `range` online as RAM of `node`.
+
+    `emulated`: `range` is DRAM that the command line turns into PMEM; else the firmware's tables
+    call it non-volatile. How much of it comes online is core/pmem.py's to tell.
+    """
+
+    node: int
+    range: Range
+    wanted_bytes: int | None
+    emulated: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "node": self.node,
+            "range": [self.range.start, self.range.end],
+            "wanted_bytes": self.wanted_bytes,
+            "emulated": self.emulated,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SlowPmem:
+        """Inverse of `to_dict`."""
+        return cls(**{**data, "range": Range(*data["range"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """The outcome of planning.
 
     `args` are the kernel's arguments exactly as /proc/cmdline must show them, one string per
     argument (`("maxcpus=4", "memmap=127796M$5324M,117964M$146228M", "nokaslr")`), without the
     token that names the layout. `cpus` are the CPU numbers that must be online after the boot;
-    `pmem` the non-volatile ranges per node that must be there untouched.
+    `pmem` the non-volatile ranges per node that must be there, untouched but for `slow_pmem`.
+    `tiers` are the nodes of the fast and the slow tier, `distance` how far the second is from the
+    first (SLIT; 0 when the topology does not say).
     """
 
     profile: str
@@ -45,11 +76,22 @@ class Layout:
     nodes: tuple[NodePlan, ...]
     cpus: tuple[int, ...]
     pmem: tuple[tuple[int, Range], ...] = ()
+    slow_pmem: SlowPmem | None = None
+    tiers: tuple[int, ...] = ()
+    distance: int = 0
 
     @property
     def id(self) -> str:
         """Twelve hex digits that name this layout: a hash of what it asks the kernel for."""
-        return hashlib.sha256("\0".join(self.args).encode()).hexdigest()[:12]
+        asked = [*self.args]
+        if self.slow_pmem:
+            asked.append(json.dumps(self.slow_pmem.to_dict(), sort_keys=True))
+        return hashlib.sha256("\0".join(asked).encode()).hexdigest()[:12]
+
+    @property
+    def pmem_as_ram(self) -> RangeSet:
+        """The PMEM that may be RAM of a node: the slow tier's; empty when that is none."""
+        return RangeSet((self.slow_pmem.range,) if self.slow_pmem else ())
 
     @property
     def cmdline(self) -> str:
@@ -85,6 +127,9 @@ class Layout:
                 for plan in self.nodes
             ],
             "pmem": [{"node": node, "range": [r.start, r.end]} for node, r in self.pmem],
+            "slow_pmem": self.slow_pmem.to_dict() if self.slow_pmem else None,
+            "tiers": list(self.tiers),
+            "distance": self.distance,
         }
 
     @classmethod
@@ -111,6 +156,10 @@ class Layout:
                 for item in data["nodes"]
             ),
             pmem=tuple((item["node"], Range(*item["range"])) for item in data["pmem"]),
+            # A record on a host may be older than these.
+            slow_pmem=SlowPmem.from_dict(data["slow_pmem"]) if data.get("slow_pmem") else None,
+            tiers=tuple(data.get("tiers", ())),
+            distance=data.get("distance", 0),
         )
 
 

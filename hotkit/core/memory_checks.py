@@ -52,10 +52,12 @@ def check_no_other_ram(layout: Layout, observed: Observed) -> Check:
         for plan in layout.nodes:
             if plans_ram(plan):
                 known = known.union(observed.topology.span(plan.node))
-    stray = pages(observed.system_ram.subtract(known).union(observed.hotplugged_ram))
+    known = known.union(layout.pmem_as_ram)
+    added = observed.hotplugged_ram.subtract(layout.pmem_as_ram)
+    stray = pages(observed.system_ram.subtract(known).union(added))
     if not stray:
         return judged(name, expected, "none", True, "No RAM appears outside the planned nodes.")
-    kind = "a driver turned it into RAM" if observed.hotplugged_ram else "no planned node owns it"
+    kind = "a driver turned it into RAM" if added else "no planned node owns it"
     return judged(name, expected, _describe(stray), False, f"RAM at {stray.ranges[0]}: {kind}.")
 
 
@@ -78,6 +80,8 @@ def check_memtotal(plan: NodePlan, observed: Observed, bounds: tuple[int, int]) 
 def check_numactl(layout: Layout, observed: Observed) -> Check:
     """`numactl -H` lists every node that keeps RAM, with its size, and no other node with RAM."""
     wanted = {plan.node for plan in layout.nodes if plan.kept_bytes}
+    if layout.slow_pmem is not None:
+        wanted.add(layout.slow_pmem.node)
     expected = "RAM on node " + (", ".join(map(str, sorted(wanted))) or "none")
     if observed.numactl_nodes is None:
         return unknown(

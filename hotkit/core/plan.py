@@ -8,12 +8,14 @@ nothing). Address space that nobody claims is never covered: PCI bridges and hot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotkit.core import cmdline, memmap
 from hotkit.core.e820 import E820Type
 from hotkit.core.footprint import present_for_managed
-from hotkit.core.layout import Layout, NodePlan
+from hotkit.core.layout import Layout, NodePlan, SlowPmem
+from hotkit.core.plan_error import PlanError
+from hotkit.core.plan_pmem import distance_to, pmem_node, slow_pmem
 from hotkit.core.profile import Profile
 from hotkit.core.ranges import Range, RangeSet, align_up
 from hotkit.core.topology import Topology
@@ -24,18 +26,6 @@ LOWEST_NODE_MIN_BYTES = 64 * MIB
 # Firmware types that `$` may lie over: the higher type wins, and none of them is storage.
 CLAIMED = (E820Type.RESERVED, E820Type.ACPI, E820Type.NVS, E820Type.UNUSABLE)
 _ARCHES = ("x86_64", "i686", "i586", "i386", "amd64")
-
-
-class PlanError(ValueError):
-    """A profile that this machine cannot give; the message is one sentence with the reason.
-
-    `key` is the path to the profile's key that asks too much ("slow.node"), if it is one key.
-    """
-
-    def __init__(self, message: str, hint: str | None = None, *, key: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.key = key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +52,12 @@ def plan(topology: Topology, profile: Profile) -> Layout:
     cuts = {
         node: _cut(topology, profile, node, role, stock) for node, role in sorted(roles.items())
     }
-    args = _args(profile, cuts)
+    taken = RangeSet.of(item for cut in cuts.values() for item in cut.reserved)
+    pmem = slow_pmem(topology, profile, stock, stock.subtract(taken))
+    if pmem and pmem.emulated:
+        cut = cuts[pmem.node]
+        cuts[pmem.node] = replace(cut, reserved=_without(cut.reserved, pmem.range))
+    args = _args(profile, cuts, pmem)
     outcome = memmap.apply(topology.firmware, args)
     if outcome.panic:
         raise PlanError(f"the planned command line would not boot: {outcome.panic}")
@@ -77,8 +72,9 @@ def plan(topology: Topology, profile: Profile) -> Layout:
         )
         for node, cut in cuts.items()
     )
-    _agree(topology, stock, nodes)
+    _agree(topology, stock, nodes, pmem)
     _reachable(topology, nodes)
+    tiers = _tier_nodes(profile, pmem)
     return Layout(
         profile=profile.name,
         topology=topology.name,
@@ -88,6 +84,9 @@ def plan(topology: Topology, profile: Profile) -> Layout:
         nodes=nodes,
         cpus=cpus,
         pmem=tuple((node, item) for node in topology.nodes for item in topology.pmem(node)),
+        slow_pmem=pmem,
+        tiers=tiers,
+        distance=distance_to(topology, profile, tiers[-1]),
     )
 
 
@@ -106,7 +105,7 @@ def _roles(topology: Topology, profile: Profile) -> dict[int, str]:
     for name, tier in (("fast", profile.fast), ("slow", profile.slow)):
         if tier is None:
             continue
-        node = pmem_node(topology, profile) if tier.pmem else tier.node
+        node = tier.node if tier.in_dram else pmem_node(topology, profile)
         assert node is not None
         if node not in roles:
             raise PlanError(
@@ -114,7 +113,7 @@ def _roles(topology: Topology, profile: Profile) -> dict[int, str]:
                 f"{topology.name} has nodes {known}",
                 key=f"{name}.node",
             )
-        if not tier.pmem and not topology.node_ram(node):
+        if tier.in_dram and not topology.node_ram(node):
             what = "PMEM only: write pmem: true" if topology.pmem(node) else "no RAM"
             raise PlanError(
                 f"{profile.name} wants its {name} tier on node {node}, which has {what}",
@@ -125,48 +124,6 @@ def _roles(topology: Topology, profile: Profile) -> dict[int, str]:
         if roles[node] == "off" and topology.pmem(node) and not topology.node_ram(node):
             roles[node] = "pmem"
     return roles
-
-
-def pmem_node(topology: Topology, profile: Profile) -> int:
-    """The node of the slow tier's PMEM: the one named, else the nearest to the fast node."""
-    slow = profile.slow
-    fast = profile.fast.node
-    candidates = [node for node in topology.nodes if topology.pmem(node) and node != fast]
-    if slow is None or not candidates:
-        lacks = (
-            f"has it on the fast node {fast} only, where it makes no node of its own"
-            if fast is not None and topology.pmem(fast)
-            else "has no non-volatile range"
-        )
-        raise PlanError(
-            f"{profile.name} wants PMEM as its slow tier, {topology.name} {lacks}", key="slow.pmem"
-        )
-    if slow.node is not None:
-        if slow.node not in candidates:
-            raise PlanError(
-                f"{profile.name} wants PMEM on node {slow.node}, "
-                f"{topology.name} has it on {', '.join(map(str, candidates))}",
-                key="slow.node",
-            )
-        chosen = slow.node
-    else:
-        chosen = min(candidates, key=lambda node: (_distance(topology, profile, node), node))
-    there = topology.pmem(chosen).size_bytes
-    if slow.size_bytes and slow.size_bytes > there:
-        raise PlanError(
-            f"{profile.name} wants {format_size(slow.size_bytes)} of PMEM on node {chosen}, "
-            f"which has {format_size(there)}",
-            key="slow.size",
-        )
-    return chosen
-
-
-def _distance(topology: Topology, profile: Profile, node: int) -> int:
-    try:
-        row = topology.distances[topology.nodes.index(profile.fast.node or 0)]
-        return row[topology.nodes.index(node)] or 255
-    except (IndexError, ValueError):
-        return 255  # nobody knows the distances: the lowest node number decides
 
 
 def _cpus(topology: Topology, profile: Profile) -> tuple[int, ...]:
@@ -229,6 +186,16 @@ def _cut(topology: Topology, profile: Profile, node: int, role: str, stock: Rang
     )
 
 
+def _without(regions: tuple[Range, ...], hole: Range) -> tuple[Range, ...]:
+    pieces = (RangeSet((item,)).subtract(RangeSet((hole,))) for item in regions)
+    return tuple(piece for item in pieces for piece in item)
+
+
+def _tier_nodes(profile: Profile, pmem: SlowPmem | None) -> tuple[int, ...]:
+    slow = pmem.node if pmem else profile.slow.node if profile.slow else None
+    return tuple(node for node in (profile.fast.node, slow) if node is not None)
+
+
 def _address_of(measured: RangeSet, size_bytes: int) -> int:
     """The address below which `measured` holds exactly `size_bytes`."""
     left = size_bytes
@@ -266,14 +233,17 @@ def _reserve(
     return tuple(regions)
 
 
-def _args(profile: Profile, cuts: dict[int, _Cut]) -> tuple[str, ...]:
+def _args(profile: Profile, cuts: dict[int, _Cut], pmem: SlowPmem | None) -> tuple[str, ...]:
     args: list[str] = []
     if profile.cpus is not None:
         args.append(f"{profile.cpu_limit}={profile.cpus}")
     # Touching regions of neighbour nodes become one: KASLR steps around four at most.
     regions = RangeSet.of(item for cut in cuts.values() for item in cut.reserved)
-    if regions:
-        args.append("memmap=" + ",".join(spell(item, profile.style) for item in regions))
+    spelled = [spell(item, profile.style) for item in regions]
+    if pmem and pmem.emulated:
+        spelled.append(spell(pmem.range, profile.style, pmem=True))
+    if spelled:
+        args.append("memmap=" + ",".join(spelled))
         if not profile.keep_kaslr:
             args.append("nokaslr")
     args.extend(profile.extra)
@@ -286,10 +256,15 @@ def _args(profile: Profile, cuts: dict[int, _Cut]) -> tuple[str, ...]:
     return tuple(args)
 
 
-def spell(region: Range, style: str) -> str:
-    """One region in either spelling: `1G$4G` adds a reserved entry, `1G%4G-1+2` converts RAM."""
+def spell(region: Range, style: str, *, pmem: bool = False) -> str:
+    """One region in either spelling: `1G$4G` adds a reserved entry, `1G%4G-1+2` converts RAM.
+
+    With `pmem` it becomes legacy PMEM: `1G!4G`, or `1G%4G-1+12`.
+    """
     size, start = kernel_size(region.size_bytes), kernel_size(region.start)
-    return f"{size}${start}" if style == "$" else f"{size}%{start}-1+2"
+    if style == "$":
+        return f"{size}{'!' if pmem else '$'}{start}"
+    return f"{size}%{start}-1+{int(E820Type.PRAM if pmem else E820Type.RESERVED)}"
 
 
 def low_node(topology: Topology) -> int | None:
@@ -319,10 +294,14 @@ def _reachable(topology: Topology, nodes: tuple[NodePlan, ...]) -> None:
             )
 
 
-def _agree(topology: Topology, stock: RangeSet, nodes: tuple[NodePlan, ...]) -> None:
+def _agree(
+    topology: Topology, stock: RangeSet, nodes: tuple[NodePlan, ...], pmem: SlowPmem | None
+) -> None:
     """What was cut and what the kernel's parser makes of it must be the same, to the byte."""
+    taken = (pmem.range,) if pmem and pmem.emulated else ()
     for item in nodes:
-        meant = stock.intersect(topology.span(item.node)).subtract(RangeSet.of(item.reserved))
+        cut = RangeSet.of((*item.reserved, *taken))
+        meant = stock.intersect(topology.span(item.node)).subtract(cut)
         if meant != item.predicted:
             raise PlanError(
                 f"node {item.node} of {topology.name}: the plan keeps "

@@ -36,11 +36,17 @@ def preflight(
     secure_boot: bool | None,
     kernel: str,
     kernels: tuple[str, ...],
+    pmem_cost_bytes: int = 0,
+    has_power: bool = False,
+    force: bool = False,
 ) -> tuple[tuple[Concern, ...], tuple[Concern, ...]]:
     """(refusals, warnings) for booting `layout` on a machine in this condition.
 
     `kernel` is the path by which GRUB loads it (`/boot` may be missing in it), `kernels` the paths
-    of those in /boot. `memory_used_bytes` is MemTotal - MemAvailable now, None when unknown.
+    of those in /boot. `memory_used_bytes` is MemTotal - MemAvailable now, None when unknown;
+    `pmem_cost_bytes` what the struct pages of a PMEM tier take from the DRAM that is left. A layout
+    that cannot boot is refused, with `force` it is a warning; `has_power` says whether somebody
+    could reset the machine without going there.
     """
     refusals: list[Concern] = []
     warnings: list[Concern] = []
@@ -60,13 +66,25 @@ def preflight(
         )
     left = sum(item.kept_bytes for item in layout.nodes)
     if left < LEAST_RAM_BYTES:
-        refusals.append(
-            Concern("memory", f"the layout leaves {format_size(left)} of RAM; under "
-                    f"{format_size(LEAST_RAM_BYTES)} a kernel may hang where panic= does not help",
-                    "ask for larger tiers")
-        )  # fmt: skip
+        rescue = (
+            "power control would reset it then"
+            if has_power
+            else "and no power control is set: somebody would have to go there"
+        )
+        message = (
+            f"the layout leaves {format_size(left)} of RAM; under {format_size(LEAST_RAM_BYTES)} "
+            f"a kernel may hang where panic= does not help ({rescue})"
+        )
+        hint = "ask for larger tiers" + ("" if force else "; --force boots it once all the same")
+        (warnings if force else refusals).append(Concern("memory", message, hint))
     elif memory_used_bytes is not None:
-        warnings += _used(layout, left, memory_used_bytes)
+        warnings += _used(layout, left, memory_used_bytes, pmem_cost_bytes)
+    if pmem_cost_bytes and left - pmem_cost_bytes < LEAST_RAM_BYTES:
+        refusals.append(
+            Concern("memory", f"struct pages of the PMEM take {format_size(pmem_cost_bytes)} of "
+                    f"the {format_size(left)} of DRAM that the layout leaves",
+                    "ask for less PMEM (slow.size), or for a larger fast tier")
+        )  # fmt: skip
     if secure_boot:
         warnings.append(
             Concern("secure-boot", "Secure Boot is on: only signed kernels boot (the stock one is)")
@@ -74,9 +92,12 @@ def preflight(
     return tuple(refusals), tuple(warnings)
 
 
-def _used(layout: Layout, left: int, used: int) -> list[Concern]:
+def _used(layout: Layout, left: int, used: int, pmem_cost: int) -> list[Concern]:
     """Doubts about boot-time memory: much of what is in use scales with the machine, not all."""
     now = f"{format_size(used)} are in use now (MemTotal - MemAvailable)"
+    if pmem_cost:
+        now += f", {format_size(pmem_cost)} more go to the struct pages of the PMEM"
+        used += pmem_cost
     if used > left:
         return [
             Concern("memory", f"{now}, the layout leaves {format_size(left)}: the boot may run out "

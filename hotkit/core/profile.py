@@ -34,11 +34,18 @@ class Tier:
     """One tier: a node, and how much of it. `node` None with `pmem`: the PMEM nearest the CPUs.
 
     `size_bytes` None: nothing stated (a PMEM tier is used whole; a DRAM tier gets its share).
+    `emulated`: the PMEM is DRAM of that node, which the command line calls so (memmap=nn!ss).
     """
 
     node: int | None = None
     size_bytes: int | None = None
     pmem: bool = False
+    emulated: bool = False
+
+    @property
+    def in_dram(self) -> bool:
+        """Whether its memory is what the firmware calls RAM."""
+        return self.emulated or not self.pmem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ class Profile:
             if tier is None:
                 continue
             size = "" if tier.size_bytes is None else format_size(tier.size_bytes) + " "
-            where = "PMEM" if tier.pmem else "node"
+            where = "emulated PMEM" if tier.emulated else "PMEM" if tier.pmem else "node"
             node = "" if tier.node is None else f" {tier.node}"
             parts.append(f"{size}{name} on {where}{node}")
         return ", ".join(parts)
@@ -174,6 +181,8 @@ class _Reader:
             raise ProfileError("fast.node", "is missing: which node is the fast tier on?")
         if slow and slow.node is None and not slow.pmem:
             raise ProfileError("slow.node", "is missing: which node is the slow tier on?")
+        if slow and slow.emulated and slow.node is None:
+            raise ProfileError("slow.node", "is missing: whose DRAM stands in for the PMEM?")
         if slow and slow.node == fast.node:
             raise ProfileError("slow.node", f"node {slow.node} is the fast tier's already")
         total = self.data.get("total")
@@ -184,6 +193,8 @@ class _Reader:
                 raise ProfileError("fast.size", "is missing (or give total and fast_share)")
             if slow and slow.size_bytes is None and not slow.pmem:
                 raise ProfileError("slow.size", "is missing (or give total and fast_share)")
+            if slow and slow.size_bytes is None and slow.emulated:
+                raise ProfileError("slow.size", "is missing: how much DRAM stands in for the PMEM?")
             fast_bytes, slow_bytes = fast.size_bytes, slow.size_bytes if slow else None
         else:
             for key, tier in (("fast.size", fast), ("slow.size", slow)):
@@ -210,7 +221,9 @@ class _Reader:
             raise ProfileError(f"{key}.node", f"{node!r} is not a node number")
         size = data.get("size")
         size_bytes = None if size is None else self._size(f"{key}.size", size, zero=key == "slow")
-        return Tier(node=node, size_bytes=size_bytes, pmem=self._flag(data, "pmem", key + "."))
+        emulated = data.get("pmem") == "emulated"
+        pmem = emulated or self._flag(data, "pmem", key + ".")
+        return Tier(node=node, size_bytes=size_bytes, pmem=pmem, emulated=emulated)
 
     def _share(self) -> Fraction:
         text = str(self.data.get("fast_share", "")).strip()
@@ -260,7 +273,8 @@ class _Reader:
     def _flag(self, data: Mapping[str, Any], key: str, prefix: str) -> bool:
         value = data.get(key, False)
         if not isinstance(value, bool):
-            raise ProfileError(prefix + key, f"{value!r} is neither true nor false")
+            others = " nor emulated" if key == "pmem" else ""
+            raise ProfileError(prefix + key, f"{value!r} is neither true nor false{others}")
         return value
 
     def _extra(self) -> tuple[str, ...]:

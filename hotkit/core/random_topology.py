@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 
 from hotkit.core.e820 import E820Entry, E820Type
-from hotkit.core.plan import PlanError, plan
+from hotkit.core.plan import plan
+from hotkit.core.plan_error import PlanError
 from hotkit.core.profile import Profile, Tier
 from hotkit.core.ranges import Range, RangeSet
 from hotkit.core.topology import Cpu, MemoryAffinity, Topology

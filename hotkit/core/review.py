@@ -14,7 +14,8 @@ from typing import Any
 from hotkit.core import cmdline, memmap, review_rules
 from hotkit.core.finding import Finding, Severity
 from hotkit.core.footprint import memtotal_estimate
-from hotkit.core.plan import PlanError, low_node, plan, refuse_without_memmap
+from hotkit.core.plan import low_node, plan, refuse_without_memmap
+from hotkit.core.plan_error import PlanError
 from hotkit.core.profile import Profile
 from hotkit.core.ranges import RangeSet
 from hotkit.core.topology import Topology

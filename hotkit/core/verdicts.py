@@ -20,6 +20,7 @@ from hotkit.core.memory_checks import (
     plans_ram,
 )
 from hotkit.core.observed import Observed
+from hotkit.core.tier_checks import tier_checks
 
 # Arguments that change how much memory, or which CPUs, the kernel takes into use, and that
 # therefore may stand on the command line only as the layout put them there
@@ -49,13 +50,19 @@ def expectations(
     planned = [plan for plan in layout.nodes if plans_ram(plan)]
     checks += [check_system_ram(plan, observed) for plan in planned]
     checks.append(check_no_other_ram(layout, observed))
+    slow = layout.slow_pmem
     checks += [
         check_memtotal(plan, observed, memtotal.get(plan.node, (0, plan.kept_bytes)))
         for plan in planned
+        if slow is None or plan.node != slow.node
     ]
     checks.append(check_numactl(layout, observed))
-    checks += [check_pmem(node, item, observed) for node, item in layout.pmem]
-    return tuple(checks)
+    checks += [
+        check_pmem(node, item, observed)
+        for node, item in layout.pmem
+        if slow is None or slow.emulated or node != slow.node
+    ]
+    return (*checks, *tier_checks(layout, observed))
 
 
 def check_entry(layout: Layout, observed: Observed) -> Check:

@@ -15,6 +15,7 @@ from hotkit.parse.facts import check_facts, topology_from_facts
 from hotkit.parse.iomem import Iomem, parse_iomem
 from hotkit.parse.meminfo import parse_meminfo
 from hotkit.parse.numactl import parse_numactl
+from hotkit.parse.pmem import dax_devices, memory_tiers
 
 
 def observe(facts: Mapping[str, Any], *, host: str = "") -> Observed:
@@ -28,12 +29,14 @@ def observe(facts: Mapping[str, Any], *, host: str = "") -> Observed:
     cpus = facts.get("cpus") or {}
     state = facts.get("state")
     boot = facts.get("boot") or {}
+    pmem = facts.get("pmem") or {}
     nodes = tuple(
         NodeState(
             node=int(number),
             memtotal_bytes=_memtotal(str(item.get("meminfo", ""))),
             numactl_bytes=numactl.sizes_bytes.get(int(number)) if numactl else None,
             cpus=parse_cpulist(str(item.get("cpulist", ""))),
+            distances=tuple(int(word) for word in str(item.get("distance", "")).split()),
         )
         for number, item in sorted((facts.get("nodes") or {}).items(), key=lambda i: int(i[0]))
     )
@@ -55,6 +58,10 @@ def observe(facts: Mapping[str, Any], *, host: str = "") -> Observed:
         numactl_nodes=numactl.nodes if numactl else None,
         cpus_online=parse_cpulist(str(cpus.get("online", ""))),
         cpu_nodes=tuple((int(cpu), int(node)) for cpu, node in (cpus.get("node") or {}).items()),
+        dax=dax_devices(pmem),
+        block_bytes=int(pmem.get("block_bytes") or 0),
+        tiers=memory_tiers(pmem),
+        demotion={"true": True, "false": False}.get(str(pmem.get("demotion"))),
         entry_text=boot.get("custom_cfg"),
         state=str(state["state"]) if isinstance(state, Mapping) and "state" in state else None,
     )

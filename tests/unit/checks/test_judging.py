@@ -45,7 +45,7 @@ def test_both_spellings_of_the_layout_pass(name, style):
     found = judged(name, overrides={"style": style}, kernel="6.1.0-56-cloud-amd64")
     assert failing(found) == set()
     assert found.causes == ()
-    assert len(found.checks) == 12
+    assert len(found.checks) == 14
     assert str(found.observed.label) == "emulated"
 
 

@@ -10,7 +10,9 @@ from hotkit.core import memmap
 from hotkit.core.e820 import E820Entry, E820Type
 from hotkit.core.layout import Layout
 from hotkit.core.memparse import memparse
-from hotkit.core.plan import CLAIMED, PlanError, plan, pmem_node, spell
+from hotkit.core.plan import CLAIMED, plan, spell
+from hotkit.core.plan_error import PlanError
+from hotkit.core.plan_pmem import pmem_node
 from hotkit.core.profile import Profile, Tier
 from hotkit.core.ranges import Range, RangeSet
 from hotkit.core.topology import Cpu, MemoryAffinity, Topology

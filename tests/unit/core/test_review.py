@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hotkit.core.finding import Severity
-from hotkit.core.plan import PlanError, plan
+from hotkit.core.plan import plan
+from hotkit.core.plan_error import PlanError
 from hotkit.core.ranges import Range
 from hotkit.core.review import review
 from hotkit.core.topology import Cpu

@@ -111,7 +111,7 @@ def test_every_promise_of_the_issue_is_a_check():
     assert set(checks(running(GOOD_LINE), kernel="x")) == {
         "entry", "cmdline", "kernel", "cpus", "cpu-nodes", "system-ram-node0",
         "system-ram-node1", "no-other-ram", "memtotal-node0", "memtotal-node1", "numactl",
-        "pmem-node2",
+        "pmem-node2", "distance-node1", "tier-node1",
     }  # fmt: skip
 
 

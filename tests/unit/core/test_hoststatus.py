@@ -1,0 +1,84 @@
+"""From facts to a row of `hotkit status`."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotkit.core.hoststatus import status_from_facts
+from hotkit.hostplan import plan_host
+
+DATA = Path(__file__).parents[2] / "data" / "facts" / "lab-small-stock.json"
+PROFILE = {"base": "4C16G-remote", "cpus": 2, "total": "1536M", "fast_share": "1/3"}
+
+
+@pytest.fixture
+def stock() -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(DATA.read_text())
+    return facts
+
+
+@pytest.fixture
+def provisioned(stock: dict[str, Any]) -> dict[str, Any]:
+    """The machine with the layout's entry written, its journal in state verified, running it."""
+    plan = plan_host(stock, {"hotkit_profile": PROFILE}, host="m1").to_dict()
+    facts = copy.deepcopy(stock)
+    facts["boot"]["custom_cfg"] = plan["files"][0]["text"]
+    facts["cmdline"] = plan["cmdline"]
+    facts["state"] = {
+        "state": "verified", "since": "2026-11-23T00:00:00Z", "method": "entry",
+        "layout": plan["layout"],
+    }  # fmt: skip
+    return facts
+
+
+def test_a_stock_machine_has_nothing_to_say(stock: dict[str, Any]) -> None:
+    row = status_from_facts("m1", stock, power="QMP of m1")
+    assert (row.runs, row.journal, row.armed, row.left_over, row.advice) == (
+        "stock", None, None, (), None,
+    )  # fmt: skip
+    assert row.to_dict()["power"] == "QMP of m1"
+
+
+def test_a_provisioned_machine(provisioned: dict[str, Any]) -> None:
+    row = status_from_facts("m1", provisioned)
+    assert row.runs == provisioned["state"]["layout"]["id"]
+    assert (row.journal, row.advice, row.left_over) == ("verified", None, ())
+
+
+def test_armed_is_what_grub_will_boot(provisioned: dict[str, Any]) -> None:
+    block = b"# GRUB Environment Block\nnext_entry=hotkit-x-1\n"
+    provisioned["boot"]["grubenv"] = base64.b64encode(block.ljust(1024, b"#")).decode()
+    provisioned["cmdline"] = "ro quiet"
+    row = status_from_facts("m1", provisioned)
+    assert row.armed == "hotkit-x-1" and "the next reboot" in (row.advice or "")
+
+
+def test_left_overs(provisioned: dict[str, Any]) -> None:
+    lost = provisioned | {"state": None}
+    row = status_from_facts("m1", lost)
+    assert row.left_over == (
+        "an entry in custom.cfg without a journal", "a running layout without a journal",
+    )  # fmt: skip
+    assert "rollback" in (row.advice or "")
+    provisioned["boot"]["custom_cfg"] = "# somebody's own\n"
+    assert "entry is gone" in status_from_facts("m1", provisioned).left_over[0]
+
+
+def test_a_rollback_that_waits_for_the_stock_entry(stock: dict[str, Any]) -> None:
+    stock["state"] = {"state": "planned", "method": "entry", "originals": {},
+                      "pmem": {"name": "hotkit-a-1", "region": "region0"}}  # fmt: skip
+    row = status_from_facts("m1", stock)
+    assert row.left_over == ("a namespace of PMEM that hotkit made",)
+    assert "hotkit rollback" in (row.advice or "")
+
+
+def test_a_lease_and_a_hostile_name_in_it(provisioned: dict[str, Any]) -> None:
+    provisioned["lease"] = {"who": "eve\n\x1b[31m@x", "since": "a", "until": "b"}
+    row = status_from_facts("m1", provisioned)
+    assert row.held_by == "eve @x, since a, until b" and "wait" in (row.advice or "")
