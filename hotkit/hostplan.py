@@ -14,13 +14,18 @@ from typing import Any
 from hotkit.core import cmdline, grub_block
 from hotkit.core.boot_plan import DROPIN_PATH, EntryPlan, boot_arguments, entry_plan
 from hotkit.core.grub_cfg import read_menu
-from hotkit.core.layout import Layout
-from hotkit.core.plan import PlanError, plan
+from hotkit.core.guard import DEADMAN_S, GuardFile, guard_files
+from hotkit.core.layout import Layout, SlowPmem
+from hotkit.core.plan import plan
+from hotkit.core.plan_error import PlanError
+from hotkit.core.pmem import PmemError, attachment
+from hotkit.core.pmem_preflight import pmem_cost_bytes, pmem_refusals, pmem_sentence
 from hotkit.core.preflight import Concern, preflight
 from hotkit.errors import HotkitError
 from hotkit.host.profiles import load_profile
 from hotkit.parse.facts import topology_from_facts
 from hotkit.parse.meminfo import parse_meminfo
+from hotkit.parse.pmem import regions
 
 HOSTPLAN_SCHEMA_VERSION = 1
 
@@ -43,6 +48,8 @@ class HostPlan:
     layout: Layout | None = None
     entry: EntryPlan | None = None
     boot_once: bool = True
+    guard: tuple[GuardFile, ...] = ()
+    deadman_s: int = DEADMAN_S
     files: tuple[dict[str, Any], ...] = ()
     committed_files: tuple[dict[str, Any], ...] = ()
     paths: Mapping[str, Any] = field(default_factory=dict)
@@ -64,6 +71,8 @@ class HostPlan:
             steps += ["reboot", "confirm"]
         elif self.state == "armed":
             steps.append("confirm")
+        if self.layout is not None and self.layout.slow_pmem is not None:
+            steps.append("pmem")
         return (*steps, "verify")
 
     @property
@@ -101,6 +110,9 @@ class HostPlan:
             "cmdline": self.entry.cmdline,
             "stock_id": self.entry.stock_id,
             "boot_once": self.boot_once,
+            "guard": [item.to_dict() for item in self.guard],
+            "deadman_s": self.deadman_s,
+            "pmem": self.layout.slow_pmem.to_dict() if self.layout.slow_pmem else None,
             "files": list(self.files),
             "committed_files": list(self.committed_files),
             "left": list(self.left),
@@ -140,6 +152,7 @@ def plan_host(
         return HostPlan(refusals=(Concern("profile", str(error), error.hint),), **base)
     except HotkitError as error:
         return HostPlan(refusals=(Concern("plan", error.message, error.hint),), **base)
+    virtual = facts.get("platform") != "metal"
     refusals, warnings = preflight(
         layout,
         uid=int(facts.get("uid", -1)),
@@ -148,9 +161,26 @@ def plan_host(
         secure_boot=facts.get("secure_boot"),
         kernel=entry.kernel,
         kernels=tuple(facts["boot"].get("kernels") or ()),
+        pmem_cost_bytes=pmem_cost_bytes(layout, virtual=virtual),
+        has_power=any(variables.get(key) is not None for key in ("hotkit_power", "hotkit_machine")),
+        force=bool(variables.get("hotkit_force", False)),
     )
+    pmem = facts.get("pmem") or {}
+    refusals += pmem_refusals(
+        layout,
+        regions(pmem),
+        tools_missing=pmem.get("tools_missing") or (),
+        ours=_our_namespace(facts),
+        virtual=virtual,
+    )
+    refusals += _held(facts, variables)
+    boot_once = not (method == "defaults" and commit)
+    deadman_s = int(variables.get("hotkit_deadman_s", DEADMAN_S))
+    emulated = facts.get("platform") == "emulated"
     running = _running(facts, layout)
     notes = list(entry.findings)
+    if layout.slow_pmem is not None:
+        notes.append(pmem_sentence(layout, virtual=virtual))
     if running not in ("stock", "this"):
         notes.append(f"layout {running} runs now; this one is planned on the firmware's own map")
     if mine and state is not None and state.get("state") == "fell-back":
@@ -166,10 +196,29 @@ def plan_host(
         refusals=refusals,
         layout=layout,
         entry=entry,
-        boot_once=not (method == "defaults" and commit),
+        boot_once=boot_once,
+        # Where the layout is the default at once there is nothing to come back to.
+        guard=guard_files(layout, deadman_s=deadman_s, emulated=emulated) if boot_once else (),
+        deadman_s=deadman_s,
         files=files,
         committed_files=_files(facts, entry, committed=True),
         paths=_paths(facts["boot"], entry),
+    )
+
+
+def _held(facts: Mapping[str, Any], variables: Mapping[str, Any]) -> tuple[Concern, ...]:
+    """Somebody else at work there; `hotkit_take_over` is the id of the lease that may be broken."""
+    lease = facts.get("lease")
+    holder = (variables.get("hotkit_holder") or {}).get("id")
+    if not lease or lease.get("id") in (holder, variables.get("hotkit_take_over")):
+        return ()
+    return (
+        Concern(
+            "held",
+            f"{lease.get('who')} is at work on it since {lease.get('since')}; its lease ends "
+            f"{lease.get('until')}",
+            "wait, or --take-over when you know that it is dead",
+        ),
     )
 
 
@@ -247,6 +296,29 @@ def _paths(boot: Mapping[str, Any], entry: EntryPlan) -> dict[str, Any]:
 def _state(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
     state = facts.get("state")
     return state if isinstance(state, Mapping) and "state" in state else None
+
+
+def attach_pmem(facts: Mapping[str, Any], slow: Mapping[str, Any]) -> dict[str, Any]:
+    """How the PMEM of a layout that runs becomes its slow tier, from fresh facts.
+
+    `slow` is SlowPmem.to_dict(). Raises HotkitError when it cannot.
+    """
+    pmem = facts.get("pmem") or {}
+    try:
+        return attachment(
+            SlowPmem.from_dict(dict(slow)),
+            regions(pmem),
+            int(pmem.get("block_bytes") or 0),
+            _our_namespace(facts),
+        ).to_dict()
+    except PmemError as error:
+        raise HotkitError(str(error), hint=error.hint) from error
+
+
+def _our_namespace(facts: Mapping[str, Any]) -> str | None:
+    """The name of the namespace that hotkit made there, by the host's own record."""
+    made = (_state(facts) or {}).get("pmem")
+    return str(made["name"]) if isinstance(made, Mapping) and made.get("name") else None
 
 
 def _running(facts: Mapping[str, Any], layout: Layout | None) -> str:

@@ -1,22 +1,34 @@
-"""Stories about many hosts: a playbook's events become one outcome per host."""
+"""Stories about many hosts: a playbook's events become one outcome per host.
+
+Every host goes its own way in a thread and a playbook run of its own, so that one that is slow or
+dead delays nobody. A window bounds how many are on their way at once.
+"""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from hotkit.core.hostverdict import HostVerdict
-from hotkit.errors import ExitCode
+from hotkit.core.endings import Ending, ending_of
+from hotkit.core.plaintext import plain_line
+from hotkit.errors import HotkitError
 from hotkit.host.ansible import Event, PlaybookRun
+from hotkit.host.bootwatch import BootWatch, watching
+from hotkit.host.holder import this_holder
 from hotkit.host.inventory import Inventory
-from hotkit.host.labconsole import excerpt, reason
+from hotkit.host.runs import RESULT
+from hotkit.hostoutcome import HostOutcome, Result
 
-RESULT_SCHEMA_VERSION = 1
-_FELL_BACK = "the layout did not come up, and the machine fell back to its stock entry by itself"
+_FELL_BACK = "the layout did not come up, and the machine fell back to its stock entry"
+# What OpenSSH says of a key that changed, and of one that nobody has seen before.
+_OTHER_KEY = ("REMOTE HOST IDENTIFICATION HAS CHANGED", "Host key verification failed")
 
 
 class Progress(Protocol):
@@ -24,6 +36,9 @@ class Progress(Protocol):
 
     def step(self, host: str, step: str) -> None:
         """A host has begun a step."""
+
+    def console_line(self, host: str, line: str) -> None:
+        """The last line of a booting host's console."""
 
     def done(self, host: str, outcome: HostOutcome) -> None:
         """A host's story is over."""
@@ -33,88 +48,6 @@ class Progress(Protocol):
 
     def diff(self, host: str, diffs: Sequence[Mapping[str, Any]]) -> None:
         """Show what a step changed, or would change."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostOutcome:
-    """How one host ended.
-
-    `status`: ok, would-change (check mode), declined, refused, failed, not-verified, fell-back,
-    unreachable. `changed` counts Ansible's changed tasks, `state` is what the host's journal says.
-    """
-
-    host: str
-    status: str = "ok"
-    sentence: str = ""
-    hint: str | None = None
-    state: str | None = None
-    changed: int = 0
-    rebooted: bool = False
-    reboot_seconds: int | None = None
-    seconds: float = 0.0
-    notes: tuple[str, ...] = ()
-    console: tuple[str, ...] = ()
-    plan: Mapping[str, Any] | None = field(default=None, repr=False)
-    verdict: HostVerdict | None = field(default=None, repr=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form of `hotkit provision --json`."""
-        return {
-            "host": self.host,
-            "status": self.status,
-            "sentence": self.sentence,
-            "hint": self.hint,
-            "state": self.state,
-            "changed": self.changed,
-            "rebooted": self.rebooted,
-            "reboot_seconds": self.reboot_seconds,
-            "seconds": round(self.seconds, 1),
-            "notes": list(self.notes),
-            "console": list(self.console),
-            "layout": self.plan.get("layout") if self.plan else None,
-            "entry_id": self.plan.get("entry_id") if self.plan else None,
-            "cmdline": self.plan.get("cmdline") if self.plan else None,
-            "verdict": self.verdict.to_dict() if self.verdict else None,
-        }
-
-
-_CODES = {
-    "ok": ExitCode.OK,
-    "would-change": ExitCode.OK,
-    "declined": ExitCode.OK,
-    "refused": ExitCode.BAD_INPUT,
-    "failed": ExitCode.VERDICT_FAILED,
-    "not-verified": ExitCode.VERDICT_FAILED,
-    "fell-back": ExitCode.FELL_BACK,
-    "unreachable": ExitCode.UNREACHABLE,
-}
-# With several hosts the gravest outcome gives the exit code.
-_GRAVEST = ("fell-back", "refused", "failed", "not-verified", "unreachable", "ok")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """All hosts' outcomes, and the folder that keeps the logs."""
-
-    folder: Path
-    hosts: tuple[HostOutcome, ...]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        statuses = {item.status for item in self.hosts}
-        worst = next((item for item in _GRAVEST if item in statuses), "ok")
-        return _CODES[worst]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "schema_version": RESULT_SCHEMA_VERSION,
-            "ok": self.exit_code == ExitCode.OK,
-            "changed": sum(item.changed for item in self.hosts),
-            "rebooted": [item.host for item in self.hosts if item.rebooted],
-            "logs": str(self.folder),
-            "hosts": [item.to_dict() for item in self.hosts],
-        }
 
 
 class HostStory:
@@ -133,29 +66,69 @@ class HostStory:
         self.outcomes = {host.name: HostOutcome(host=host.name) for host in inventory.hosts}
         self.over: set[str] = set()
         self.began = time.monotonic()
-        self.console_from: dict[str, int] = {}
+        self.holder = this_holder(folder.name)
+        self.watches: dict[str, BootWatch] = {}
+        self._numbers = {host.name: number for number, host in enumerate(inventory.hosts)}
+        self._lock = threading.RLock()
+        self._cancelled = threading.Event()
 
     def going(self) -> list[str]:
         return [name for name in self.outcomes if name not in self.over]
 
     def end(self, name: str, status: str, sentence: str, hint: str | None = None) -> None:
-        seconds = time.monotonic() - self.began
-        self.outcomes[name] = replace(
-            self.outcomes[name], status=status, sentence=sentence, hint=hint, seconds=seconds
-        )
-        self.over.add(name)
-        self.progress.done(name, self.outcomes[name])
+        with self._lock:
+            seconds = time.monotonic() - self.began
+            self.outcomes[name] = replace(
+                self.outcomes[name], status=status, sentence=sentence, hint=hint, seconds=seconds
+            )
+            self.over.add(name)
+            self.progress.done(name, self.outcomes[name])
 
     def note(self, name: str, **what: Any) -> None:
-        self.outcomes[name] = replace(self.outcomes[name], **what)
+        with self._lock:
+            self.outcomes[name] = replace(self.outcomes[name], **what)
 
-    def stop_the_rest(self, why: str) -> None:
-        sentence = {
-            "declined": "not approved; nothing was written",
-            "refused elsewhere": "another host was refused, so nothing was written here either",
-        }[why]
+    def decline(self) -> None:
+        """Nobody approved: the hosts that are still going end here."""
         for name in self.going():
-            self.end(name, "declined", sentence)
+            self.end(name, "declined", "not approved; nothing was written")
+
+    def each(self, work: Callable[[str], None], *, batch: int, max_failures: int) -> None:
+        """Do `work` for every host still going, at most `batch` at once.
+
+        After `max_failures` hosts ended badly (0: no limit) no further one begins. What `work`
+        raises becomes its host's outcome. Ctrl-C ends the playbooks under way, then is raised.
+        """
+        failures = 0
+
+        def one(name: str) -> None:
+            nonlocal failures
+            if self._cancelled.is_set():
+                return
+            if max_failures and failures >= max_failures:
+                said = f"not begun: {failures} other host{'s' * (failures > 1)} had failed"
+                self.end(name, "not-started", said, "--max-failures allows more")
+                return
+            try:
+                work(name)
+            except HotkitError as error:
+                self.end(name, "failed", error.message, error.hint)
+            with self._lock:
+                bad = self.outcomes[name].status not in ("ok", "would-change", "declined")
+                failures += name in self.over and bad
+
+        with ThreadPoolExecutor(max_workers=max(1, batch)) as pool:
+            jobs = [pool.submit(one, name) for name in self.going()]
+            try:
+                left: set[Any] = set(jobs)
+                while left:
+                    # A time-out, because a wait without one does not notice Ctrl-C everywhere.
+                    done, left = wait(left, timeout=0.5, return_when=FIRST_EXCEPTION)
+                    for job in done:
+                        job.result()
+            except BaseException:
+                self._cancelled.set()
+                raise
 
     def run(
         self,
@@ -164,18 +137,48 @@ class HostStory:
         tags: Sequence[str] = (),
         extra: Mapping[str, Any],
         hosts: Sequence[str] | None = None,
+        follow: bool = True,
     ) -> list[Event]:
-        """Run one play for the hosts still going; report each step, end hosts that failed."""
+        """Run one play for the hosts still going; report each step, end hosts that failed.
+
+        Without `follow` what becomes of it changes no outcome.
+        """
         hosts = hosts if hosts is not None else self.going()
+        # Not the host's name: it may hold anything.
+        folder = phase if len(hosts) != 1 else f"{phase}-{self._numbers[hosts[0]]}"
         events: list[Event] = []
         with PlaybookRun(
-            self.playbook, self.inventory.path, self.folder / phase,
-            hosts=hosts, tags=tags, extra=extra, check=self.check, diff=self.diff,
+            self.playbook, self.inventory.path, self.folder / folder,
+            hosts=hosts, tags=tags, extra={**extra, "hotkit_holder": self.holder},
+            check=self.check, diff=self.diff, cancelled=self._cancelled,
+            idle=self._show_consoles,
         ) as run:  # fmt: skip
             for event in run:
                 events.append(event)
-                self._follow(event, run)
+                if follow:
+                    with self._lock:
+                        self._follow(event, run)
         return events
+
+    @contextmanager
+    def watched(self, name: str) -> Iterator[None]:
+        """Follow the host's console meanwhile, if it has one; kept in the run's folder."""
+        copy = self.folder / "console" / f"{self._numbers[name]}.log"
+        with watching(name, self.inventory.host(name).variables, copy) as watch:
+            if watch is not None:
+                self.watches[name] = watch
+            yield
+
+    def ending(self, name: str) -> Ending | None:
+        """What the console tells of the host's boot; None when nobody watched it."""
+        watch = self.watches.get(name)
+        plan = self.outcomes[name].plan or {}
+        return ending_of(watch.text(), plan.get("token")) if watch else None
+
+    def _show_consoles(self) -> None:
+        for name, watch in list(self.watches.items()):
+            if name not in self.over:
+                self.progress.console_line(name, watch.last_line())
 
     def _follow(self, event: Event, run: PlaybookRun) -> None:
         if event.host is None or event.host not in self.outcomes:
@@ -187,6 +190,8 @@ class HostStory:
         if event.result.get("notes"):
             old = self.outcomes[event.host].notes
             self.note(event.host, notes=(*old, *event.result["notes"]))
+        if event.result.get("power_reset"):
+            self.note(event.host, power_reset=event.result.get("power"))
         if event.changed:
             self.note(event.host, changed=self.outcomes[event.host].changed + 1)
         if self.diff and event.result.get("diff"):
@@ -194,32 +199,43 @@ class HostStory:
         if event.kind == "failed" and event.task == "Nothing stands against it":
             return  # told better by the plan's own refusals
         if event.kind == "failed" and event.result.get("fell_back"):
-            lines = excerpt(self.inventory.host(event.host), self.console_from.get(event.host, 0))
-            self.note(event.host, console=tuple(lines), state="fell-back")
-            why = reason(lines)
-            sentence = f"{_FELL_BACK}: {why}" if why else _FELL_BACK
-            self.end(event.host, "fell-back", sentence, "the entry stays, unarmed: hotkit rollback")
+            self._fell_back(event.host)
         elif event.kind == "failed" and not event.result.get("ignore_errors"):
-            said = event.message or "no reason given"
+            said = plain_line(event.message) or "no reason given"
             self.end(event.host, "failed", f"{event.task}: {said}", f"log: {run.log}")
         elif event.kind == "unreachable":
             self._unreachable(event, run)
+
+    def _fell_back(self, name: str) -> None:
+        found = self.ending(name)
+        how = "after a reset" if self.outcomes[name].power_reset else "by itself"
+        sentence = f"{_FELL_BACK} {how}"
+        if found:
+            sentence += f": {plain_line(found.sentence)}"
+            self.note(name, ending=found.kind, console=found.lines)
+        self.note(name, state="fell-back")
+        self.end(name, "fell-back", sentence, "the entry stays, unarmed: hotkit rollback")
 
     def _unreachable(self, event: Event, run: PlaybookRun) -> None:
         assert event.host is not None
         host = self.inventory.host(event.host)
         # Ansible wraps what ssh said into two sentences of its own.
-        said = " ".join(event.message.split()).rpartition("over ssh: ")[2] or "ssh gave no reason"
+        said = plain_line(event.message).rpartition("over ssh: ")[2] or "ssh gave no reason"
         hint = f"log: {run.log}"
-        if event.host in self.console_from:
+        if any(sign in event.message for sign in _OTHER_KEY):
+            said = "its host key is not the one in known_hosts"
+            hint = "compare the keys by hand; nothing was sent to the machine"
+        elif event.task == "Reboot":
             hint = "it may hang: a reset boots the stock entry; then hotkit rollback or another try"
-            lines = excerpt(host, self.console_from[event.host])
-            self.note(event.host, console=tuple(lines))
+            found = self.ending(event.host)
+            if found:
+                said += f"; its console: {plain_line(found.sentence)}"
+                self.note(event.host, ending=found.kind, console=found.lines)
         elif host.machine is not None:
             hint = f"a lab machine must run first: hotkit lab up {host.name}"
         self.end(event.host, "unreachable", f"cannot be reached: {said}", hint)
 
     def result(self) -> Result:
         result = Result(folder=self.folder, hosts=tuple(self.outcomes.values()))
-        (self.folder / "result.json").write_text(json.dumps(result.to_dict(), indent=1))
+        (self.folder / RESULT).write_text(json.dumps(result.to_dict(), indent=1))
         return result

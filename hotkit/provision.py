@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from hotkit.core.batch import HALF, Batch
 from hotkit.core.hostverdict import Outcome
 from hotkit.core.layout import Layout
 from hotkit.errors import HotkitError
 from hotkit.host.inventory import Host, Inventory, load_inventory
-from hotkit.host.labconsole import size_now
 from hotkit.host.profiles import load_profile
 from hotkit.host.runs import new_run_folder
-from hotkit.hoststory import HostStory, Progress, Result
+from hotkit.hostoutcome import Result
+from hotkit.hoststory import HostStory, Progress
 from hotkit.verify import verify_hosts
 
 
@@ -30,29 +32,32 @@ def provision(
     check: bool = False,
     diff: bool = False,
     commit: bool = False,
+    force: bool = False,
+    take_over: bool = False,
+    batch: Batch = HALF,
+    max_failures: int = 1,
 ) -> Result:
     """Boot every host of an inventory once into its layout, and verify it.
 
-    Nothing is written before all profiles were read, every reachable host has a plan that nothing
-    stands against, and `approve` said yes (`check` asks nobody: it writes nothing). Raises
-    HotkitError (exit code 2) for input that is wrong before any host is contacted.
+    Nothing is written before all profiles were read, every reachable host was planned, and
+    `approve` said yes (`check` asks nobody: it writes nothing). A host that is refused or cannot be
+    reached is left out. `force` boots what is predicted not to boot, `take_over` breaks the lease
+    of another hotkit. Raises HotkitError (exit code 2) for input that is wrong before any host is
+    contacted.
     """
     inventory = load_inventory(ref, limit)
     for host in inventory.hosts:
         check_profile(inventory, host)
     story = _Provisioning(inventory, progress, new_run_folder("provision"), check=check, diff=diff)
-    story.plan(commit)
+    wishes = {"commit": commit, "force": force, "take_over": take_over}
+    story.wishes = {f"hotkit_{key}": True for key, value in wishes.items() if value}
+    story.plan()
     if story.going():
         progress.plans([story.outcomes[name].plan or {} for name in story.going()])
-    if any(item.status == "refused" for item in story.outcomes.values()):
-        story.stop_the_rest("refused elsewhere")
-    elif story.going() and not check and not approve():
-        story.stop_the_rest("declined")
-    if story.going():
-        story.apply()
-    if story.going() and not check:
-        story.verify()
-        story.record(commit)
+        if not check and not approve():
+            story.decline()
+    story.keep_plans()
+    story.each(story.one, batch=batch.size(len(inventory.hosts)), max_failures=max_failures)
     return story.result()
 
 
@@ -73,11 +78,11 @@ def check_profile(inventory: Inventory, host: Host) -> None:
 class _Provisioning(HostStory):
     """The steps of provisioning, each for the hosts that nothing stopped so far."""
 
-    def plan(self, commit: bool) -> None:
+    wishes: Mapping[str, Any]
+
+    def plan(self) -> None:
         """Read every host and decide; nothing is written."""
-        for event in self.run(
-            "plan", tags=["plan"], extra={"hotkit_commit": True} if commit else {}
-        ):
+        for event in self.run("plan", tags=["plan"], extra=self.wishes):
             if event.host and event.task == "Decide" and event.kind == "ok":
                 plan = dict((event.result.get("ansible_facts") or {}).get("hotkit_plan") or {})
                 self.note(event.host, plan=plan, state=plan.get("state"))
@@ -95,69 +100,79 @@ class _Provisioning(HostStory):
         sentence = "; ".join(item["message"] for item in refusals)
         self.end(name, "refused", f"{where}: {sentence}" if where else sentence, first["hint"])
 
-    def apply(self) -> None:
-        """Entry, one boot, and what came up."""
+    def keep_plans(self) -> None:
+        """What was approved, for the plays that write."""
         plans = {name: self.outcomes[name].plan for name in self.going()}
-        file = self.folder / "plans.json"
-        file.write_text(json.dumps(plans, indent=1))
-        for name in plans:
-            self.console_from[name] = size_now(self.inventory.host(name))
-        for event in self.run("apply", tags=["apply"], extra={"hotkit_plans_file": str(file)}):
+        self._plans_file.write_text(json.dumps(plans, indent=1))
+
+    @property
+    def _plans_file(self) -> Path:
+        return self.folder / "plans.json"
+
+    def one(self, name: str) -> None:
+        """The way of one host."""
+        with self.watched(name):
+            self.apply(name)
+        if self.check:
+            return
+        if name in self.going():
+            self.verify(name)
+        if name in self.going():
+            self.record(name)
+        if self.outcomes[name].status in ("failed", "not-verified"):
+            # Others may look at it meanwhile, or mend it. Refused where others hold it: no matter.
+            self.run("release", tags=["release"], extra=self.wishes, hosts=[name], follow=False)
+
+    def apply(self, name: str) -> None:
+        """Entry, one boot, and what came up."""
+        extra = {**self.wishes, "hotkit_plans_file": str(self._plans_file)}
+        for event in self.run("apply", tags=["apply"], extra=extra, hosts=[name]):
             if event.host is None or event.kind not in ("ok", "failed"):
                 continue
             if event.result.get("state"):
-                self.note(event.host, state=event.result["state"])
+                self.note(name, state=event.result["state"])
             if event.result.get("rebooted"):
-                self.note(event.host, rebooted=True, reboot_seconds=event.result.get("elapsed"))
-        if self.check:
-            for name in self.going():
-                changes = self.outcomes[name].changed
-                said = f"{changes} changes would be made" if changes else "nothing would change"
-                self.end(name, "would-change" if changes else "ok", said)
+                self.note(name, rebooted=True, reboot_seconds=event.result.get("elapsed"))
+        if self.check and name in self.going():
+            changes = self.outcomes[name].changed
+            said = f"{changes} changes would be made" if changes else "nothing would change"
+            self.end(name, "would-change" if changes else "ok", said)
 
-    def verify(self) -> None:
-        """The checks, on hosts that came up with their token."""
-        names = self.going()
-        for name in names:
-            self.progress.step(name, "verify")
-        plans = {name: self.outcomes[name].plan or {} for name in names}
-        verdicts = verify_hosts(
-            [self.inventory.host(name) for name in names],
-            layouts={name: Layout.from_dict(plans[name]["layout"]) for name in names},
-            kernels={n: plans[n]["kernel_release"] for n in names if plans[n]["kernel_release"]},
+    def verify(self, name: str) -> None:
+        """The checks, on a host that came up with its token."""
+        self.progress.step(name, "verify")
+        plan = self.outcomes[name].plan or {}
+        (verdict,) = verify_hosts(
+            [self.inventory.host(name)],
+            layouts={name: Layout.from_dict(plan["layout"])},
+            kernels={name: plan["kernel_release"]} if plan["kernel_release"] else {},
         )
-        for verdict in verdicts:
-            self.note(verdict.host, verdict=verdict)
-            if verdict.outcome is Outcome.UNREACHABLE:
-                self.end(verdict.host, "unreachable", verdict.sentence)
-            elif not verdict.ok:
-                self.end(
-                    verdict.host, "not-verified", verdict.sentence,
-                    "the next reboot is stock again; undo with hotkit rollback",
-                )  # fmt: skip
+        self.note(name, verdict=verdict)
+        if verdict.outcome is Outcome.UNREACHABLE:
+            self.end(name, "unreachable", verdict.sentence)
+        elif not verdict.ok:
+            state = self.outcomes[name].state
+            hint = "the next reboot is stock again; undo with hotkit rollback"
+            if state == "trial" and plan.get("guard"):
+                hint = (
+                    f"its guard boots the stock entry {plan['deadman_s']} s after the kernel's "
+                    "start; undo with hotkit rollback"
+                )
+            self.end(name, "not-verified", verdict.sentence, hint)
 
-    def record(self, commit: bool) -> None:
+    def record(self, name: str) -> None:
         """Note on the host that every check passed; with commit, make the entry its default."""
-        wanted = {
-            name: "committed" if commit or self.inventory.host(name).commit else "verified"
-            for name in self.going()
-        }
-        missing = [
-            name
-            for name, state in wanted.items()
-            if self.outcomes[name].state not in (state, "committed")
-        ]
-        extra: dict[str, Any] = {"hotkit_plans_file": str(self.folder / "plans.json")}
-        if commit:
-            extra["hotkit_commit"] = True
-        if missing:
-            for event in self.run("record", tags=["record"], extra=extra, hosts=missing):
-                if event.host and event.kind == "ok" and event.result.get("state"):
-                    self.note(event.host, state=event.result["state"])
-        for name in self.going():
-            outcome = self.outcomes[name]
-            running = "now the default entry" if outcome.state == "committed" else "until a reboot"
-            assert outcome.verdict is not None and outcome.plan is not None
-            profile = outcome.plan["layout"]["profile"]
-            checks = len(outcome.verdict.checks)
-            self.end(name, "ok", f"runs {profile}, {running}; {checks} of {checks} checks passed")
+        commit = bool(self.wishes.get("hotkit_commit")) or self.inventory.host(name).commit
+        if self.outcomes[name].state not in ("committed" if commit else "verified", "committed"):
+            extra = {**self.wishes, "hotkit_plans_file": str(self._plans_file)}
+            for event in self.run("record", tags=["record"], extra=extra, hosts=[name]):
+                if event.kind == "ok" and event.result.get("state"):
+                    self.note(name, state=event.result["state"])
+        if name not in self.going():
+            return
+        outcome = self.outcomes[name]
+        running = "now the default entry" if outcome.state == "committed" else "until a reboot"
+        assert outcome.verdict is not None and outcome.plan is not None
+        profile = outcome.plan["layout"]["profile"]
+        checks = len(outcome.verdict.checks)
+        self.end(name, "ok", f"runs {profile}, {running}; {checks} of {checks} checks passed")

@@ -16,8 +16,10 @@ from hotkit.errors import ExitCode, HotkitError
 COMMANDS = {
     "lab": "lab",
     "layout": "layout",
+    "power": "power",
     "provision": "provision",
     "rollback": "rollback",
+    "status": "status",
     "sweep": "sweep",
     "topology": "topology",
     "verify": "verify",

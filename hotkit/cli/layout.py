@@ -70,7 +70,8 @@ def plan_command(
       base         a name to start from; the other keys override
       cpus         how many; cpu_limit: maxcpus (default) or nr_cpus;
                    cpus_on: fast (default: all of them on the fast node) or any
-      fast, slow   {node: N, size: 36G}; slow may be {pmem: true}, with node: N to choose one
+      fast, slow   {node: N, size: 36G}; slow may be {pmem: true}, with node: N to choose one,
+                   or {pmem: emulated, node: 1, size: 64G} (docs/pmem.md)
       total, fast_share   instead of sizes: 16384M and 1/5, 20% or 0.2
       size_means   present (System RAM), span (SRAT) or managed (MemTotal)
       align        1M, 2M, 128M or 1G
@@ -92,7 +93,7 @@ def plan_command(
         click.echo(json.dumps(document, indent=2))
         return
     show(
-        layout_report(planned.layout, planned.topology, planned.review, planned.slow_pmem),
+        layout_report(planned.layout, planned.topology, planned.review),
     )
     show_plain(f"\n{planned.layout.cmdline}")
 

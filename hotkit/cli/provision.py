@@ -8,24 +8,22 @@ import click
 from rich.console import Console
 
 from hotkit.cli.approval import approver
-from hotkit.hoststory import Result
+from hotkit.cli.options import changes_hosts
+from hotkit.core.batch import Batch
+from hotkit.hostoutcome import Result
 from hotkit.provision import provision
 from hotkit.report.provision import LiveProgress, print_summary
 from hotkit.report.verify import print_verdicts
 
 
 @click.command("provision")
-@click.argument("inventory", default="lab")
-@click.option("--limit", metavar="PATTERN", help="Only these hosts (an Ansible host pattern).")
-@click.option("--check", is_flag=True, help="Say what would change; write nothing, reboot nothing.")
-@click.option("--diff", is_flag=True, help="Show every change to a file.")
-@click.option("--yes", is_flag=True, help="Do not ask before writing.")
+@changes_hosts
 @click.option(
     "--commit",
     is_flag=True,
     help="Make the layout the default entry once every check passed (or hotkit_commit: true).",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("--force", is_flag=True, help="Boot also what is predicted not to boot: once.")
 def command(
     inventory: str,
     limit: str | None,
@@ -33,6 +31,10 @@ def command(
     diff: bool,
     yes: bool,
     commit: bool,
+    force: bool,
+    take_over: bool,
+    batch: str | None,
+    max_failures: int,
     as_json: bool,
 ) -> int:
     """Boot every host of INVENTORY once into the memory layout that its profile asks for.
@@ -42,9 +44,10 @@ def command(
     entry to custom.cfg (after a copy of the original), arm it for ONE boot, reboot, see that it
     came up, and verify it. The stock entry is never touched: any later reboot is stock again.
 
-    A machine whose layout panics comes back to its stock entry by itself; that is exit code 4. A
-    second call continues where the first was cut off, and changes nothing on a host that runs its
-    layout.
+    A machine whose layout panics, runs out of memory, or cannot be logged into comes back to its
+    stock entry by itself; one that hangs is reset by its power control (hotkit_power). That is
+    exit code 4. A second call continues where the first was cut off, and changes nothing on a host
+    that runs its layout. Hosts go their own ways, half of them at a time: --batch.
 
     \b
     Examples:
@@ -67,6 +70,10 @@ def command(
             check=check,
             diff=diff,
             commit=commit,
+            force=force,
+            take_over=take_over,
+            batch=Batch(batch),
+            max_failures=max_failures,
         )
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))

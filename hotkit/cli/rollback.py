@@ -8,18 +8,15 @@ import click
 from rich.console import Console
 
 from hotkit.cli.approval import approver
+from hotkit.cli.options import changes_hosts
+from hotkit.core.batch import Batch
 from hotkit.report.provision import LiveProgress, print_summary
 from hotkit.rollback import rollback
 
 
 @click.command("rollback")
-@click.argument("inventory", default="lab")
-@click.option("--limit", metavar="PATTERN", help="Only these hosts (an Ansible host pattern).")
-@click.option("--check", is_flag=True, help="Say what would change; write nothing, reboot nothing.")
-@click.option("--diff", is_flag=True, help="Show every change to a file.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@changes_hosts
 @click.option("--no-reboot", is_flag=True, help="Restore the files, let a running layout run on.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
     inventory: str,
     limit: str | None,
@@ -27,6 +24,9 @@ def command(
     diff: bool,
     yes: bool,
     no_reboot: bool,
+    take_over: bool,
+    batch: str | None,
+    max_failures: int,
     as_json: bool,
 ) -> int:
     """Take back everything that hotkit wrote on the hosts of INVENTORY, and boot the stock entry.
@@ -47,7 +47,8 @@ def command(
     with LiveProgress(Console(stderr=True, highlight=False)) as progress:
         result = rollback(
             inventory, progress, progress.paused(approve), limit=limit, check=check, diff=diff,
-            reboot=not no_reboot,
+            reboot=not no_reboot, take_over=take_over, batch=Batch(batch),
+            max_failures=max_failures,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,8 @@ class PlaybookRun:
     """One run of one playbook: iterate over it for its events; afterwards `counts` and `rc`.
 
     `log` is Ansible's own output, kept below `folder` (mode 0700) whatever happens. Leaving the
-    `with` block early (Ctrl-C) ends Ansible and waits for it.
+    `with` block early (Ctrl-C) ends Ansible and waits for it; setting `cancelled` makes a thread
+    leave it so. `idle` is called twice a second while nothing happens.
     """
 
     def __init__(
@@ -93,6 +94,8 @@ class PlaybookRun:
         extra: Mapping[str, Any] | None = None,
         check: bool = False,
         diff: bool = False,
+        cancelled: threading.Event | None = None,
+        idle: Callable[[], None] | None = None,
     ) -> None:
         self.playbook = playbook
         self.folder = folder
@@ -102,6 +105,8 @@ class PlaybookRun:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._cancelled = threading.Event()
         self._done = False
+        self._cancel_asked = cancelled
+        self._idle = idle
         self._crash: BaseException | None = None
         # Fresh, or ansible-runner mixes the variables of two runs (its issues 493 and 809).
         folder.mkdir(mode=0o700, parents=True, exist_ok=False)
@@ -134,6 +139,10 @@ class PlaybookRun:
                 # A time-out, because a wait without one does not notice Ctrl-C on every platform.
                 event = self._events.get(timeout=0.5)
             except queue.Empty:
+                if self._cancel_asked is not None and self._cancel_asked.is_set():
+                    raise KeyboardInterrupt from None
+                if self._idle is not None:
+                    self._idle()
                 continue
             if event is None:
                 self._done = True

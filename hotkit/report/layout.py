@@ -10,6 +10,7 @@ from rich.text import Text
 
 from hotkit.core.finding import Finding, Severity
 from hotkit.core.layout import Layout
+from hotkit.core.pmem_preflight import pmem_sentence
 from hotkit.core.ranges import Range, RangeSet
 from hotkit.core.review import Review
 from hotkit.core.topology import Topology
@@ -38,13 +39,9 @@ def topology_report(topology: Topology) -> RenderableType:
     return Group(table, *_notes(topology.notes))
 
 
-def layout_report(
-    layout: Layout, topology: Topology, review: Review, slow_pmem: int | None = None
-) -> RenderableType:
-    """The plan per node, a picture in address order, what a size means, and findings.
-
-    `slow_pmem` is the node whose PMEM is the slow tier, if it is one.
-    """
+def layout_report(layout: Layout, topology: Topology, review: Review) -> RenderableType:
+    """The plan per node, a picture in address order, what a size means, and findings."""
+    slow = layout.slow_pmem
     title = f"{layout.profile} on {layout.topology} (a size means: {layout.size_means})"
     table = Table(title=title)
     for name in ("node", "role", "wanted", "RAM present", "kept", "reserved", "System RAM then"):
@@ -52,7 +49,7 @@ def layout_report(
     for item in layout.nodes:
         table.add_row(
             str(item.node),
-            "pmem (slow tier)" if item.node == slow_pmem else item.role,
+            "pmem (slow tier)" if slow and item.node == slow.node else item.role,
             "-" if item.wanted_bytes is None else format_size(item.wanted_bytes),
             format_size(item.present_bytes) if item.present_bytes else "-",
             format_size(item.kept_bytes) if item.kept_bytes else "-",
@@ -63,6 +60,7 @@ def layout_report(
         table,
         Text("memory in address order, not to scale: # kept  . reserved  p PMEM", style="dim"),
         *(Text(line) for line in picture(topology, layout)),
+        *([Text(pmem_sentence(layout, virtual=False))] if slow else []),
         Text(f"CPUs: {cpu_list(layout.cpus) or 'unknown'}"),
         Text(
             "Reserved are whole runs of RAM, and holes inside them that the firmware claims anyway."
@@ -119,6 +117,7 @@ def picture(topology: Topology, layout: Layout) -> list[str]:
     lines = []
     for plan in layout.nodes:
         memory = topology.node_ram(plan.node).union(topology.pmem(plan.node))
+        pmem = topology.pmem(plan.node).union(layout.pmem_as_ram)
         if not memory:
             continue
         reserved = RangeSet.of(plan.reserved)
@@ -131,7 +130,7 @@ def picture(topology: Topology, layout: Layout) -> list[str]:
                 address = item.end - (done - len(cells) * step)
                 probe = RangeSet((Range(address, address + 1),))
                 mark = "." if reserved.intersect(probe) else "#"
-                cells.append("p" if topology.pmem(plan.node).intersect(probe) else mark)
+                cells.append("p" if pmem.intersect(probe) else mark)
         lines.append(f"  node {plan.node:<3} {''.join(cells)}")
     return lines
 

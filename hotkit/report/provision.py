@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from hotkit.core.plaintext import plain, plain_line
 from hotkit.core.units import format_size
 
 _STYLES = {
@@ -22,6 +23,7 @@ _STYLES = {
     "refused": "bold red",
     "failed": "bold red",
     "not-verified": "bold red",
+    "not-started": "yellow",
     "fell-back": "bold red",
     "unreachable": "bold red",
 }
@@ -59,6 +61,7 @@ class LiveProgress:
         self.console = console
         self._began = time.monotonic()
         self._rows: dict[str, tuple[str, float, str]] = {}
+        self._consoles: dict[str, str] = {}
         self._live = Live(get_renderable=self._table, console=console, refresh_per_second=4)
 
     def __enter__(self) -> LiveProgress:
@@ -90,10 +93,15 @@ class LiveProgress:
         return asking
 
     def step(self, host: str, step: str) -> None:
+        self._consoles.pop(host, None)
         self._rows[host] = (step, time.monotonic(), "")
         self._line(host, step)
 
+    def console_line(self, host: str, line: str) -> None:
+        self._consoles[host] = line
+
     def done(self, host: str, outcome: Ended) -> None:
+        self._consoles.pop(host, None)
         self._rows[host] = (outcome.status, time.monotonic(), _STYLES[outcome.status])
         self._line(host, outcome.status)
 
@@ -115,11 +123,13 @@ class LiveProgress:
         table.add_column("host", style="bold", no_wrap=True)
         table.add_column("step")
         table.add_column("for", justify="right", no_wrap=True)
+        table.add_column("console", no_wrap=True)
         now = time.monotonic()
-        for host, (step, since, style) in self._rows.items():
+        for host, (step, since, style) in list(self._rows.items()):
             # A finished host keeps the time of the whole run, a running one that of its step.
             seconds = since - self._began if style else now - since
-            table.add_row(Text(host), Text(step, style=style), f"{seconds:.0f} s")
+            said = Text(self._consoles.get(host, ""), style="dim", overflow="ellipsis")
+            table.add_row(Text(host), Text(step, style=style), f"{seconds:.0f} s", said)
         return table
 
 
@@ -143,7 +153,7 @@ def plan_block(plan: Mapping[str, Any]) -> RenderableType:
         )
     steps = {
         "entry": "write the boot entry", "arm": "arm it once", "reboot": "reboot",
-        "confirm": "see what came up", "verify": "verify",
+        "confirm": "see what came up", "pmem": "put the PMEM online", "verify": "verify",
     }  # fmt: skip
     lines: list[RenderableType] = [
         table,
@@ -194,12 +204,13 @@ def print_summary(outcomes: Sequence[Ended], folder: str, console: Console) -> N
     console.print(table)
     for item in outcomes:
         style = _STYLES[item.status] if item.status not in ("ok", "would-change") else ""
-        console.print(Text(f"{item.host}: {item.sentence}", style=style))
+        # A machine's own words may be in each of these: one line, and nothing but text.
+        console.print(Text(f"{item.host}: {plain_line(item.sentence, 2000)}", style=style))
         for line in (*item.notes, *([item.hint] if item.hint else [])):
-            console.print(Text(f"  {line}"))
+            console.print(Text(f"  {plain_line(line, 2000)}"))
         if item.console:
             console.print(Text("  the console said:"))
             for line in item.console:
-                console.print(Text(f"  | {line}", style="dim"))
+                console.print(Text(f"  | {plain(line).replace(chr(10), ' ')}", style="dim"))
     if any(item.status not in ("ok", "would-change") for item in outcomes):
         console.print(Text(f"logs: {folder}"))

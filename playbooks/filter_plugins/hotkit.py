@@ -12,6 +12,7 @@ try:
     from hotkit import hostplan
     from hotkit.checks.judging import NothingExpected, judge
     from hotkit.errors import HotkitError
+    from hotkit.host.holder import is_dead
     from hotkit.topology import gather_script
 except ImportError as error:
     raise AnsibleFilterError(
@@ -20,14 +21,35 @@ except ImportError as error:
     ) from error
 
 
+_WISHES = (
+    "hotkit_profile", "hotkit_style", "hotkit_entry_method", "hotkit_commit", "hotkit_force",
+    "hotkit_deadman_s", "hotkit_holder",
+)  # fmt: skip
+
+
 def hotkit_plan(facts: dict[str, Any], variables: dict[str, Any], host: str) -> dict[str, Any]:
     """Facts and inventory variables of one host -> what to do there (hotkit/hostplan.py)."""
-    wishes = {
-        key: _plain(variables[key])
-        for key in ("hotkit_profile", "hotkit_style", "hotkit_entry_method", "hotkit_commit")
-        if key in variables
-    }
-    return hostplan.plan_host(_plain(facts), wishes, host=host).to_dict()
+    wishes = {key: _plain(variables[key]) for key in _WISHES if key in variables}
+    # Only whether there is power control counts for the plan: its password stays out of it.
+    wishes |= {key: True for key in ("hotkit_power", "hotkit_machine") if key in variables}
+    wishes["hotkit_take_over"] = hotkit_take_over(facts, variables)
+    found = hostplan.plan_host(_plain(facts), wishes, host=host).to_dict()
+    return found | {"take_over": wishes["hotkit_take_over"]}
+
+
+def hotkit_attach(facts: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
+    """Fresh facts of a host that runs its layout -> what to make of its PMEM."""
+    try:
+        return hostplan.attach_pmem(_plain(facts), _plain(plan["pmem"]))
+    except HotkitError as error:
+        raise AnsibleFilterError(f"{error.message} ({error.hint})") from error
+
+
+def hotkit_take_over(facts: dict[str, Any], variables: dict[str, Any]) -> str:
+    """The id of the lease on a host that may be broken: its holder is dead, or we were told to."""
+    lease = _plain(facts).get("lease")
+    told = str(variables.get("hotkit_take_over", False)).lower() in ("true", "yes", "1")
+    return str(lease["id"]) if lease and (told or is_dead(lease)) else ""
 
 
 def hotkit_approved(path: str, host: str) -> dict[str, Any]:
@@ -71,8 +93,10 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "hotkit_plan": hotkit_plan,
+            "hotkit_attach": hotkit_attach,
             "hotkit_approved": hotkit_approved,
             "hotkit_stripped": hotkit_stripped,
+            "hotkit_take_over": hotkit_take_over,
             "hotkit_judge": hotkit_judge,
             "hotkit_gather_script": hotkit_gather_script,
         }

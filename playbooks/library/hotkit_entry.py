@@ -7,19 +7,20 @@ up, written, read back and journalled. Standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hotkit_host import (
     STATE_DIR,
     TMP_SUFFIX,
-    Host,
     Journal,
     Refused,
+    disarm_guard,
     forget,
-    locked,
     parse_env,
+    release,
+    run_module,
     sha256,
 )
 
@@ -35,7 +36,7 @@ description:
 options:
   step:
     description: What to do.
-    choices: [stage, arm, confirm, record, restore]
+    choices: [stage, arm, confirm, record, release, restore]
     required: true
     type: str
   plan:
@@ -49,6 +50,20 @@ options:
     description: With C(restore), texts to leave behind in files that others changed as well.
     type: dict
     default: {}
+  holder:
+    description:
+      - Who works on this machine (C(id), C(who), and what tells whether it lives). A lease in the
+        state directory keeps others away until it is released or runs out, across reboots.
+    type: dict
+    default: {}
+  take_over:
+    description: The id of the lease that may be broken.
+    type: str
+    default: ""
+  lease_seconds:
+    description: How long the lease holds after each step.
+    type: int
+    default: 3600
   root:
     description: Directory that stands for C(/); for tests and for images that are not running.
     type: path
@@ -72,6 +87,10 @@ reboot_needed:
   description: Whether the machine has to boot to go on.
   returned: arm, restore
   type: bool
+pmem_left:
+  description: A namespace is to be given back by M(hotkit_pmem) once the stock entry runs.
+  returned: restore
+  type: bool
 fell_back:
   description: The machine came up without the token of the layout.
   returned: confirm
@@ -82,6 +101,7 @@ notes:
   type: list
 """
 
+OWN_FILES = ("lease.json", "lock")
 # States in which the layout has booted at least once, and the running kernel carries the token.
 RUNNING = ("trial", "verified", "committed")
 
@@ -110,15 +130,13 @@ def stage(host, journal, plan):
         journal.keep(plan["grub_cfg"])
     for item, after in wanted:
         journal.keep(item["path"])
-        # Remembered before it is written: a power cut in between must not make it foreign.
-        journal.data["originals"][item["path"]]["written"] = sha256(after)
-        journal.save()
+        journal.will_write(item["path"], after)
         like = journal.originals[item["path"]]
         like = dict(like, mtime_ns=time.time_ns()) if like["existed"] else None
         host.write(item["path"], after, like=like, check=item.get("check"))
     if plan["update_grub"]:
         host.command(plan["update_grub"])
-        journal.data["originals"][plan["grub_cfg"]]["written"] = sha256(host.read(plan["grub_cfg"]))
+        journal.will_write(plan["grub_cfg"], host.read(plan["grub_cfg"]))
     journal.enter("staged", plan)
     return True, {"state": "staged"}
 
@@ -129,16 +147,22 @@ def arm(host, journal, plan):
     if journal.of(plan) and running and journal.state in ("armed",) + RUNNING:
         return False, {"state": journal.state, "reboot_needed": False}
     once = plan["boot_once"]
+    guards = plan.get("guard", ())
     armed = journal.of(plan) and journal.state == "armed"
     env = parse_env(host.read(plan["grubenv"]))
     set_already = not once or env.get("next_entry") == plan["entry_id"]
-    if armed and set_already and journal.data["armed_boot_id"] == host.boot_id:
+    guarded = all(host.text(item["path"]) == item["text"] for item in guards)
+    if armed and set_already and guarded and journal.data["armed_boot_id"] == host.boot_id:
         return False, {"state": "armed", "reboot_needed": True}
     host.notes.extend(_why_again(host, journal, plan))
     if host.module.check_mode:
         return True, {"state": journal.state, "reboot_needed": True}
     if not journal.of(plan):
         raise Refused("the entry {} is not staged on this machine".format(plan["entry_id"]))
+    for item in guards:
+        journal.keep(item["path"])
+        journal.will_write(item["path"], item["text"].encode("utf-8"))
+        host.write(item["path"], item["text"].encode("utf-8"))
     if once:
         if plan["method"] == "entry" and "--id {} ".format(plan["entry_id"]) not in host.text(
             plan["custom_cfg"]
@@ -177,10 +201,15 @@ def confirm(host, journal, plan):
         raise Refused("the machine has not rebooted since it was armed")
     result = {"fell_back": False, "cmdline": " ".join(host.cmdline)}
     if plan["token"] not in host.cmdline:
-        if not host.module.check_mode and journal.state != "fell-back":
-            journal.enter("fell-back")
+        if not host.module.check_mode:
+            unguard(host, journal, plan)
+            if journal.state != "fell-back":
+                journal.enter("fell-back")
+            release(host)
         return True, dict(result, state="fell-back", fell_back=True)
     if journal.state in RUNNING:
+        if journal.state != "trial" and not host.module.check_mode:
+            release(host)  # nothing is left to record
         return False, dict(result, state=journal.state)
     if not host.module.check_mode:
         journal.enter("trial")
@@ -194,22 +223,42 @@ def record(host, journal, plan, state):
             "the layout {} is not running here: nothing to record".format(plan["entry_id"])
         )
     if journal.state == state or journal.state == "committed":
+        if not host.module.check_mode:
+            release(host)
         return False, {"state": journal.state}
+    if not host.module.check_mode:
+        # Before the entry can become the default: a guard there would reboot it for ever.
+        unguard(host, journal, plan)
     if state == "committed":
         for item in plan["committed_files"]:
             before, after = host.read(item["path"]), item["text"].encode("utf-8")
             if before == after:
                 continue
-            if sha256(before) != journal.originals[item["path"]].get("written"):
+            if not journal.wrote(item["path"], before):
                 raise Refused("{} was changed by somebody else; plan again".format(item["path"]))
             host.diff(item["path"], before, after)
             if not host.module.check_mode:
-                journal.data["originals"][item["path"]]["written"] = sha256(after)
-                journal.save()
+                journal.will_write(item["path"], after)
                 host.write(item["path"], after, check=item.get("check"))
     if not host.module.check_mode:
         journal.enter(state)
+        release(host)
     return True, {"state": state}
+
+
+def unguard(host, journal, plan):
+    """Disarm the guard of the trial; its files are as before."""
+    names = [item["path"] for item in plan.get("guard", ())]
+    disarm_guard(host, names)
+    for name in names:
+        remove_made_folder(host, name, journal.originals.get(name, {}))
+
+
+def remove_made_folder(host, name, record):
+    """The folder that was made for a file, when it is empty again."""
+    if record.get("made_folder"):
+        with contextlib.suppress(OSError):
+            host.path(name).parent.rmdir()
 
 
 def restore(host, journal, stripped):
@@ -217,6 +266,8 @@ def restore(host, journal, stripped):
     changed = False
     check = host.module.check_mode
     regenerate = None
+    if not check:
+        disarm_guard(host, ())
     for name, record in sorted(journal.originals.items()):
         if not check:
             leftover = host.path(name + TMP_SUFFIX)
@@ -229,11 +280,11 @@ def restore(host, journal, stripped):
             continue
         if name.endswith("/grubenv"):
             before = _grubenv(host, name, now, before)
-        elif name.endswith("/grub.cfg") and sha256(now) != record.get("written"):
+        elif name.endswith("/grub.cfg") and not journal.wrote(name, now):
             regenerate = journal.data["update_grub"]
             host.notes.append(f"{name} was made anew by others since; it is regenerated")
             continue
-        elif sha256(now) != record.get("written"):
+        elif not journal.wrote(name, now):
             before = stripped[name].encode("utf-8") if name in stripped else now
             before = before or (b"" if record["existed"] else None)
             host.notes.append(f"{name} was changed by others since; only hotkit's part goes")
@@ -245,6 +296,7 @@ def restore(host, journal, stripped):
             continue
         if before is None:
             host.remove(name)
+            remove_made_folder(host, name, record)
         else:
             host.write(name, before, like=record if record["existed"] else None)
     for name, text in sorted(stripped.items()):
@@ -259,13 +311,21 @@ def restore(host, journal, stripped):
     if regenerate and not check:
         host.command(regenerate)
     folder = host.path(STATE_DIR)
+    # Its memory may be in use until the reboot: the journal stays until it is given back.
+    pmem_left = bool(journal.data and journal.data.get("pmem"))
     if folder.is_dir():
-        changed = True
+        # The lease and the lock are this call's own: on a clean host they alone are no change.
+        changed = changed or any(item.name not in OWN_FILES for item in folder.iterdir())
         if not check:
             os.sync()
-            forget(folder)
+            if journal.data:
+                # All is back: a restore that is cut off from here on must not miss its copies.
+                journal.data["originals"] = {}
+                journal.enter("planned")
+            if not pmem_left:
+                forget(folder)
     running = any(word.startswith("hotkit.id=") for word in host.cmdline)
-    return changed, {"state": None, "reboot_needed": running}
+    return changed, {"state": None, "reboot_needed": running, "pmem_left": pmem_left}
 
 
 def _grubenv(host, name, now, before):
@@ -287,7 +347,11 @@ def _grubenv(host, name, now, before):
 
 
 def run_step(host, params):
-    journal, plan, step = Journal(host), params["plan"], params["step"]
+    step, plan = params["step"], params["plan"]
+    if step == "release":
+        release(host)
+        return False, {"state": Journal(host).state}
+    journal = Journal(host)
     if step == "stage":
         return stage(host, journal, plan)
     if step == "arm":
@@ -300,17 +364,17 @@ def run_step(host, params):
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={
+    run_module(
+        run_step,
+        {
             "step": {
                 "type": "str",
                 "required": True,
-                "choices": ["stage", "arm", "confirm", "record", "restore"],
+                "choices": ["stage", "arm", "confirm", "record", "release", "restore"],
             },
             "plan": {"type": "dict"},
             "state": {"type": "str", "choices": ["verified", "committed"]},
             "stripped": {"type": "dict", "default": {}},
-            "root": {"type": "path", "default": "/"},
         },
         required_if=[
             ("step", "stage", ["plan"]),
@@ -318,21 +382,6 @@ def main():
             ("step", "confirm", ["plan"]),
             ("step", "record", ["plan", "state"]),
         ],
-        supports_check_mode=True,
-    )
-    host = Host(module)
-    try:
-        with locked(host):
-            changed, result = run_step(host, module.params)
-    except Refused as error:
-        module.fail_json(msg=str(error), notes=host.notes)
-    except OSError as error:
-        module.fail_json(
-            msg="{}: {}".format(error.filename or module.params["step"], error.strerror),
-            notes=host.notes,
-        )
-    module.exit_json(
-        changed=changed, diff=host.diffs, notes=host.notes, boot_id=host.boot_id, **result
     )
 
 

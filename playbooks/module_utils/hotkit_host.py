@@ -1,4 +1,4 @@
-"""A host's files and hotkit's journal, for the module hotkit_entry. Standard library only."""
+"""A host's files, hotkit's journal, lock and lease, for its modules. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
 
 STATE_DIR = "/var/lib/hotkit"
 SCHEMA_VERSION = 1
 TMP_SUFFIX = ".hotkit-tmp"
+LEASE = STATE_DIR + "/lease.json"
+RUN_DIR = "/run/hotkit"
+LOCK_SECONDS = 30
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _FROM_PLAN = (
     "entry_id", "token", "method", "layout", "args", "cmdline", "kernel", "update_grub", "editenv",
@@ -33,6 +39,7 @@ class Host:
         self.root = Path(module.params["root"])
         self.diffs = []
         self.notes = []
+        self.held_by_others = False
 
     def path(self, name):
         return self.root / name.lstrip("/")
@@ -162,8 +169,7 @@ class Journal:
         if plan is not None:
             for key in _FROM_PLAN:
                 self.data[key] = plan[key]
-        now = datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 (Python 3.9)
-        now = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = utc(0)
         self.data.update(more, state=state, since=now)
         self.data["history"].append({"state": state, "at": now, "boot_id": self.host.boot_id})
         del self.data["history"][:-50]
@@ -180,6 +186,8 @@ class Journal:
         self.host.path(STATE_DIR + "/originals").mkdir(0o700, parents=True, exist_ok=True)
         data = self.host.read(name)
         record = {"existed": data is not None}
+        if not self.host.path(name).parent.is_dir():
+            record["made_folder"] = True
         if data is not None:
             status = self.host.path(name).stat()
             copy = "originals/" + hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -194,6 +202,16 @@ class Journal:
             )
         self.data["originals"][name] = record
         self.save()
+
+    def will_write(self, name, data):
+        """Remember what is about to be written, so that a power cut does not make it foreign."""
+        record = self.data["originals"][name]
+        record["written"] = [*record.get("written", [])[-1:], sha256(data)]
+        self.save()
+
+    def wrote(self, name, data):
+        """Whether the file's bytes are ours: the last ones, or those that they were to replace."""
+        return sha256(data) in self.originals.get(name, {}).get("written", [])
 
     def copy_of(self, record):
         data = self.host.read(STATE_DIR + "/" + record["copy"])
@@ -226,6 +244,72 @@ def parse_env(data):
     return dict(pairs)
 
 
+def hold(host, holder, take_over, seconds):
+    """Take or renew the lease: who works on this machine, beyond the reboots of the work.
+
+    The lock keeps two steps apart, the lease two controllers. `holder` has `id` and `who` (and what
+    tells its controller whether it lives); without one a lease of somebody else is still
+    respected. `take_over` is the id of the lease that may be broken, and of no other.
+    """
+    lease = read_lease(host)
+    if lease and lease["id"] not in (holder.get("id"), take_over):
+        host.held_by_others = True
+        raise Refused(
+            "{who} is at work on this machine since {since} (its lease ends {until}); wait, or "
+            "--take-over when you know that it is dead".format(**lease)
+        )
+    if host.module.check_mode or not holder:
+        return
+    mine = lease and lease["id"] == holder["id"]
+    record = dict(
+        holder,
+        schema_version=SCHEMA_VERSION,
+        since=lease["since"] if mine else utc(0),
+        until=utc(seconds),
+        until_epoch_s=int(time.time() + seconds),
+    )
+    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    host.write(LEASE, text.encode("utf-8"), mode=0o600)
+
+
+def release(host):
+    """Give the lease back: the work is over, whatever came of it."""
+    host.path(LEASE).unlink(missing_ok=True)
+
+
+def read_lease(host):
+    """The lease that is in force, or None: nobody's, damaged, or run out (by this host's clock)."""
+    try:
+        lease = json.loads(host.text(LEASE) or "null")
+        if lease and {"id", "who", "since", "until"} <= set(lease):
+            return lease if time.time() < lease["until_epoch_s"] else None
+    except (ValueError, TypeError, KeyError):
+        pass
+    return None
+
+
+def utc(seconds_from_now):
+    then = datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 (Python 3.9)
+    then += datetime.timedelta(seconds=seconds_from_now)
+    return then.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def disarm_guard(host, names):
+    """End the guard of the trial that runs, put its settings back, remove its files."""
+    if host.path(RUN_DIR).is_dir():
+        # The guard looks for this file every two seconds, and stops its watchdog before it goes.
+        host.write(RUN_DIR + "/confirmed", b"")
+        for line in host.text(RUN_DIR + "/sysctl").splitlines():
+            name, _, value = line.partition(" ")
+            with contextlib.suppress(OSError):
+                host.path("/proc/sys/" + name).write_text(value + "\n")
+        host.path(RUN_DIR + "/sysctl").unlink(missing_ok=True)
+    for name in reversed(names):
+        # What starts it goes first.
+        if host.read(name) is not None:
+            host.remove(name)
+
+
 def forget(folder):
     """Remove the journal, state.json last: a removal that was cut off can then be done again."""
     shutil.rmtree(folder / "originals", ignore_errors=True)
@@ -238,24 +322,75 @@ def forget(folder):
     sync_folder(folder.parent)
 
 
+def _take_lock(folder):
+    """The lock's open file, ours. A step takes seconds: who waits for one finds its lease then,
+    which says whose it is."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # the folder went meanwhile: a rollback ended
+            handle = (folder / "lock").open("w")
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(handle.fileno()).st_ino == (folder / "lock").stat().st_ino:
+                    return handle
+            except OSError:
+                pass
+            handle.close()
+        if time.monotonic() > deadline:
+            raise Refused(f"another hotkit is at work on this machine ({STATE_DIR}/lock is held)")
+        time.sleep(0.2)
+
+
 @contextlib.contextmanager
 def locked(host):
     """Hold the lock beside the journal, so that two controllers do not write at once."""
     folder = host.path(STATE_DIR)
-    if host.module.check_mode or (host.module.params["step"] == "restore" and not folder.is_dir()):
+    leaving = host.module.params["step"] in ("restore", "give_back")
+    if host.module.check_mode or (leaving and not folder.is_dir()):
         yield
         return
-    folder.mkdir(0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Refused(
-                f"another hotkit is at work on this machine ({STATE_DIR}/lock is held)"
-            ) from None
+    with _take_lock(folder):
         try:
             yield
+        except Refused:
+            if not (folder / "state.json").exists() and not host.held_by_others:
+                (folder / "lease.json").unlink(missing_ok=True)
+            raise
         finally:
             # A step that was refused leaves nothing behind.
-            if folder.is_dir() and [item.name for item in folder.iterdir()] == ["lock"]:
+            if folder.is_dir() and {item.name for item in folder.iterdir()} <= {"lock"}:
                 shutil.rmtree(folder)
+
+
+def run_module(run_step, arguments, required_if=()):
+    """A module's main(): `run_step(host, params)` under the lock and the lease, its result told.
+
+    It returns (changed, more results); what it raises as Refused is for people.
+    """
+    module = AnsibleModule(
+        argument_spec=dict(
+            arguments,
+            holder={"type": "dict", "default": {}},
+            take_over={"type": "str", "default": ""},
+            lease_seconds={"type": "int", "default": 3600},
+            root={"type": "path", "default": "/"},
+        ),
+        required_if=list(required_if),
+        supports_check_mode=True,
+    )
+    host = Host(module)
+    params = module.params
+    try:
+        with locked(host):
+            hold(host, params["holder"], params["take_over"], params["lease_seconds"])
+            changed, result = run_step(host, params)
+    except Refused as error:
+        module.fail_json(msg=str(error), notes=host.notes)
+    except OSError as error:
+        module.fail_json(
+            msg="{}: {}".format(error.filename or params["step"], error.strerror), notes=host.notes
+        )
+    module.exit_json(
+        changed=changed, diff=host.diffs, notes=host.notes, boot_id=host.boot_id, **result
+    )

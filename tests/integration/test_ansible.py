@@ -21,7 +21,7 @@ from hotkit.host.ansible_env import ansible_env
 from hotkit.host.run import clean_env
 
 BIN = Path(sys.executable).parent
-ROLES = ("boot_once", "default_entry", "gather", "grub_entry", "kernel", "restore")
+ROLES = ("boot_once", "default_entry", "gather", "grub_entry", "kernel", "pmem", "restore")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ MODULE = asset("playbooks") / "library" / "hotkit_entry.py"
 START = (
     "import ansible.module_utils as utils, runpy; "
     f"utils.__path__.append({str(MODULE.parents[1] / 'module_utils')!r}); "
-    f"runpy.run_path({str(MODULE)!r}, run_name='__main__')"
+    f"runpy.run_path('{MODULE.parent}/{{}}.py', run_name='__main__')"
 )
 CUSTOM = "/boot/grub/custom.cfg"
 GRUBENV = "/boot/grub/grubenv"
@@ -80,11 +80,12 @@ class FakeHost:
     def step(self, step: str, plan: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """Run one step of the module; its answer, with `failed` when it refused."""
         check = more.pop("check_mode", False)
+        module = more.pop("module", "hotkit_entry")
         arguments = {"step": step, "root": str(self.root), "_ansible_check_mode": check, **more}
         if plan is not None:
             arguments["plan"] = plan
         done = subprocess.run(
-            [sys.executable, "-c", START],
+            [sys.executable, "-c", START.format(module)],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
             capture_output=True, text=True, check=False,
         )  # fmt: skip

@@ -174,3 +174,30 @@ def test_defaults_method_needs_a_commitment(facts: dict[str, Any]) -> None:
     (file,) = found["files"]
     assert file["path"] == "/etc/default/grub.d/zz-hotkit.cfg"
     assert found["update_grub"] == ["/usr/sbin/grub-mkconfig", "-o", "/boot/grub/grub.cfg"]
+
+
+def test_too_little_memory_is_refused_unless_forced(facts: dict[str, Any]) -> None:
+    tiny = PROFILE | {"total": "192M", "fast_share": "1/2"}
+    found = plan(facts, profile=tiny)
+    assert "leaves 192.6 MiB of RAM" in sentences(found)
+    assert "no power control is set" in sentences(found)
+    assert "--force" in found["refusals"][0]["hint"]
+    assert "power control would reset it" in sentences(plan(facts, profile=tiny, power={}))
+    forced = plan(facts, profile=tiny, force=True)
+    assert forced["refusals"] == [] and forced["warnings"][0]["step"] == "memory"
+
+
+def test_somebody_elses_lease_is_refused(facts: dict[str, Any]) -> None:
+    facts["lease"] = {"id": "a", "who": "eve@x", "since": "noon", "until": "one"}
+    assert "eve@x is at work on it since noon" in sentences(plan(facts))
+    assert plan(facts, holder={"id": "a"})["refusals"] == []
+    assert plan(facts, take_over="a")["refusals"] == []
+
+
+def test_the_guard_of_a_trial(facts: dict[str, Any]) -> None:
+    found = plan(facts, deadman_s=77)
+    script, unit, want = found["guard"]
+    assert "deadline_s=77" in script["text"] and f"={found['token']}\n" in unit["text"]
+    assert "hotkit-guard.service" in want["text"]
+    # Where every entry changes at once there is no stock entry to come back to.
+    assert plan(facts, entry_method="defaults", commit=True).get("guard", []) == []

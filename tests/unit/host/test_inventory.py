@@ -175,7 +175,7 @@ def test_a_vault_is_opened_by_ansible_alone(
 ) -> None:
     password = tmp_path / "password"
     password.write_text("hush\n")
-    ref = folder(tmp_path / "inv", hosts=ONE, host_vars__m1="ansible_password: swordfish\n")
+    ref = folder(tmp_path / "inv", hosts=ONE, host_vars__m1="ansible_become_password: swordfish\n")
     file = ref / "host_vars" / "m1.yml"
     vault = [Path(sys.executable).parent / "ansible-vault", "encrypt", file]
     run([*vault, "--vault-password-file", password])
@@ -184,5 +184,12 @@ def test_a_vault_is_opened_by_ansible_alone(
         load_inventory(ref)
     monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(password))
     found = load_inventory(ref)
-    assert found.host("m1").variables["ansible_password"] == "swordfish"
+    assert found.host("m1").variables["ansible_become_password"] == "swordfish"
     assert "swordfish" not in repr(found)
+
+
+def test_an_ssh_password_is_refused_by_name(tmp_path: Path) -> None:
+    ref = folder(tmp_path / "inv", hosts=ONE, host_vars__m1="ansible_password: swordfish\n")
+    with pytest.raises(HotkitError, match="ansible_password") as caught:
+        load_inventory(ref)
+    assert "by key" in (caught.value.hint or "") and "swordfish" not in str(caught.value)

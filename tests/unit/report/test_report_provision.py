@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from hotkit.errors import ExitCode
+from hotkit.hostoutcome import HostOutcome, Result
 from hotkit.hostplan import plan_host
-from hotkit.hoststory import HostOutcome, Result
 from hotkit.report.provision import LiveProgress, diff_block, plan_block, print_summary
 
 FACTS = Path(__file__).parents[2] / "data" / "facts" / "lab-small-stock.json"
