@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hotkit.host.inventory import Host, Inventory, load_inventory
 from hotkit.host.profiles import load_profile
 from hotkit.host.run import run
 from hotkit.host.sshconfig import write_ssh_config
+from hotkit.topology import gather_over
 
 WANTED_SCHEMA_VERSION = 1
 # An emulated machine takes some seconds to gather; ssh itself gives up after ten.
@@ -82,6 +84,23 @@ def wanted_of(host: Host, layout: Layout | None, kernel: str | None) -> dict[str
     return wanted
 
 
+def _gathered(hosts: Sequence[Host]) -> dict[str, dict[str, Any]]:
+    """The facts of hosts whose sudo asks for a password: testinfra has no way to answer it."""
+    asked = [host for host in hosts if host.way.become_password is not None]
+    if not asked:
+        return {}
+    with ThreadPoolExecutor(max_workers=len(asked)) as pool:
+        return dict(zip((host.name for host in asked), pool.map(_gather, asked), strict=True))
+
+
+def _gather(host: Host) -> dict[str, Any]:
+    try:
+        return {"facts": gather_over(host.way)}
+    except HotkitError as error:
+        silent = error.exit_code == ExitCode.UNREACHABLE
+        return {"problem": error.message, "unreachable": silent}
+
+
 def _check_profile(inventory: Inventory, host: Host) -> None:
     if host.profile is None:
         return
@@ -105,6 +124,8 @@ def _run_suite(
     expected = {
         host.name: wanted_of(host, layouts.get(host.name), kernels.get(host.name)) for host in hosts
     }
+    for name, found in _gathered(hosts).items():
+        expected[name].update(found)
     wanted.write_text(json.dumps({"schema_version": WANTED_SCHEMA_VERSION, "hosts": expected}))
     # An empty configuration: the suite must not depend on a pytest.ini where the user stands.
     (folder / "pytest.ini").write_text("[pytest]\n")

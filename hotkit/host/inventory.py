@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from hotkit import assets
+from hotkit.core.plaintext import plain_line
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.ansible_env import ansible_env
 from hotkit.host.run import run
-from hotkit.host.sshway import SshWay, way_to
+from hotkit.host.sshway import SshWay, render, way_to
+from hotkit.host.vault import decrypted
 from hotkit.host.yamlsrc import DataPath, Position, YamlSource, read_yaml, schema_problem
 
 _YAML = (".yml", ".yaml")
@@ -137,7 +139,14 @@ def load_inventory(ref: str | Path, limit: str | None = None) -> Inventory:
                 f"--limit {limit}: no host of {ref} matches", hint=f"hosts: {', '.join(everything)}"
             )
         raise HotkitError(f"{path}: no host in this inventory")
+    known: dict[str, str] = {}
     for host, variables in merged.items():
+        if plain_line(host) != host or host.startswith("-"):
+            raise HotkitError(
+                f"{path}: {plain_line(host)!r} is no name for a host: it holds characters that "
+                "do not show, or begins with a dash"
+            )
+        _open(host, variables, known)
         ours = {key: value for key, value in variables.items() if key.startswith("hotkit_")}
         problem = schema_problem(_schema(), ours)
         if problem:
@@ -151,6 +160,32 @@ def load_inventory(ref: str | Path, limit: str | None = None) -> Inventory:
         ),
         blocks=blocks,
     )
+
+
+# What hotkit itself reads on the controller, beside what Ansible reads.
+_NEEDED = re.compile(r"hotkit_|ansible_(ssh_|host$|port$|user$|become)")
+_RENDERED = ("hotkit_power", "hotkit_console", "ansible_become_password", "ansible_become_pass")
+
+
+def _open(host: str, variables: dict[str, Any], known: dict[str, str]) -> None:
+    """Decrypt and render what hotkit needs of a host's variables, and nothing else."""
+    for key in [key for key in variables if _NEEDED.match(key)]:
+        variables[key] = decrypted(variables[key], known, f"host {host}: {key}")
+    for key in _RENDERED:
+        if "{{" not in json.dumps(variables.get(key)):
+            continue
+        for other in [name for name in variables if name in json.dumps(variables[key])]:
+            where = f"host {host}: {other}"
+            variables[other] = decrypted(variables[other], known, where)
+        variables[key] = _rendered(host, key, variables[key], variables)
+
+
+def _rendered(host: str, key: str, value: Any, variables: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {name: _rendered(host, key, item, variables) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rendered(host, key, item, variables) for item in value]
+    return render(host, key, value, variables) if isinstance(value, str) else value
 
 
 def find_inventory(ref: str | Path) -> Path:

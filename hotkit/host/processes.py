@@ -1,4 +1,4 @@
-"""Ends the processes of one run, found by a mark in their environment."""
+"""Processes: whether one still lives, and the end of those that carry a run's mark."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 
 _POLITE_SECONDS = 5.0
+
+
+def start_ticks(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat, in clock ticks since boot; None if it is gone, or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before may hold spaces and brackets
+    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def end_marked(name: str, value: str) -> None:

@@ -20,7 +20,8 @@ from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.guestboot import boot_words, split_kernel, stub
 from hotkit.host.machine import Machine
 from hotkit.host.probe_initramfs import probe_initramfs, read_facts
-from hotkit.host.qemu import QEMU, RamFiles, accelerator_words, machine_words, pmem_file
+from hotkit.host.qemu import QEMU, RamFiles, accelerator_words, machine_words
+from hotkit.host.ready import new_pmem
 from hotkit.host.run import run
 
 # On top of the layout's arguments. ttyS0 carries messages, ttyS1 the facts; a panic ends QEMU
@@ -69,10 +70,7 @@ class LabTarget:
         return ()
 
     def words(self, directory: Path, kernel: Path, initrd: Path, cmdline: str) -> list[str]:
-        for number, node in enumerate(self.machine.nodes):
-            if node.pmem_bytes:
-                with (directory / pmem_file(number)).open("wb") as file:
-                    file.truncate(node.pmem_bytes)
+        new_pmem(self.machine, directory)
         # Private: nothing of the guest's RAM is written to these (empty) files.
         ram = RamFiles(directory=directory, private=True)
         words = machine_words(self.machine, ram)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ _CONNECTIONS = ("ssh", "ansible.builtin.ssh", "smart")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshWay:
-    """How to reach one host: `ssh *args host`; `become` when root is reached through sudo."""
+    """How to reach one host: `ssh *args host`; `become` when root is reached through sudo.
+
+    `become_password` is what sudo asks for; it goes to it through ssh's standard input only.
+    """
 
     host: str
     port: int | None = None
@@ -31,6 +34,7 @@ class SshWay:
     key: Path | None = None
     args: tuple[str, ...] = ()
     become: bool = False
+    become_password: str | None = field(default=None, repr=False)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -61,7 +65,7 @@ def way_to(name: str, variables: Mapping[str, Any], inventory: Path) -> SshWay:
     def get(*keys: str) -> str | None:
         for key in keys:
             if variables.get(key) is not None:
-                return _render(name, key, variables[key], known)
+                return render(name, key, variables[key], known)
         return None
 
     connection = get("ansible_connection") or "ssh"
@@ -70,6 +74,14 @@ def way_to(name: str, variables: Mapping[str, Any], inventory: Path) -> SshWay:
     port = get("ansible_port", "ansible_ssh_port")
     if port is not None and not port.isdecimal():
         raise HotkitError(f"host {name}: ansible_port {port!r} is not a port number")
+    if variables.get("ansible_password") or variables.get("ansible_ssh_pass"):
+        raise HotkitError(
+            f"host {name}: a password for ssh (ansible_password) is not supported",
+            hint="log in by key; sudo may ask for a password (ansible_become_password, vaulted)",
+        )
+    method = get("ansible_become_method") or "sudo"
+    if method not in ("sudo", "ansible.builtin.sudo"):
+        raise HotkitError(f"host {name}: ansible_become_method {method!r}: only sudo is known here")
     key = get("ansible_ssh_private_key_file", "ansible_private_key_file")
     args = [
         *shlex.split(get("ansible_ssh_common_args") or ""),
@@ -82,10 +94,12 @@ def way_to(name: str, variables: Mapping[str, Any], inventory: Path) -> SshWay:
         key=Path(key).expanduser() if key else None,
         args=tuple(args),
         become=str(variables.get("ansible_become", False)).lower() in ("true", "yes", "1"),
+        become_password=get("ansible_become_password", "ansible_become_pass"),
     )
 
 
-def _render(host: str, key: str, value: Any, known: Mapping[str, Any]) -> str:
+def render(host: str, key: str, value: Any, known: Mapping[str, Any]) -> str:
+    """The text of a variable whose template names other variables or the environment."""
     text = str(value)
     if "{{" not in text and "{%" not in text:
         return text
