@@ -1,5 +1,7 @@
 """Long campaigns: `make soak [CAMPAIGN=name]`. A run that was cut off goes on where it was.
 
+Two cases run side by side, each worker with a lab of its own: a boot under emulation uses one core.
+
 The evidence of a campaign is docs/evidence/<name>.json. CI runs a short form of each (named below)
 and checks the form of the evidence in tests/unit/test_evidence.py.
 """
@@ -13,11 +15,15 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+from hotkit import lab
 from hotkit.core.check import Verdict
 from hotkit.errors import HotkitError
 from hotkit.host.accel import accelerator
@@ -26,7 +32,11 @@ from hotkit.host.labimage import ensure_image
 from hotkit.simulate import simulate_random
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from tests.lab import cases  # noqa: E402 (the clone's tests are no installed package)
+
 EVIDENCE_SCHEMA_VERSION = 1
+STATE = state_dir() / "soak"  # the user's: a campaign's lab has a state directory of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,40 @@ def simulate_case(number: int) -> dict[str, Any]:
     }
 
 
+def on_lab_small(case: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, Any]]:
+    """`case` with a lab of its own, which is started with the first one and taken down at exit."""
+
+    def with_lab(number: int) -> dict[str, Any]:
+        if lab.running() != [cases.NAME]:
+            folder = tempfile.mkdtemp(prefix="hotkit-soak-")
+            cases.own_lab(Path(folder))
+            # atexit does not run in a worker.
+            Finalize(None, lab.down, (cases.NAME, lambda name, text: None), exitpriority=1)
+        try:
+            return case(number)
+        except HotkitError as error:
+            return {"ok": False, "error": error.message}
+
+    return with_lab
+
+
 CAMPAIGNS = (
+    Campaign(
+        name="power-cuts",
+        what="the power cut at every step of provision and rollback: nothing half-written, the"
+        " stock entry boots, the command done again ends well, a rollback gives every byte back",
+        short_form="tests/lab/test_power_cuts.py::test_power_cut",
+        count=len(cases.POWER_CUTS),
+        case=on_lab_small(cases.power_cut_case),
+    ),
+    Campaign(
+        name="controller-kills",
+        what="the controller killed at random moments, five times a case (four in provision, one"
+        " in rollback): the same as for power cuts",
+        short_form="tests/lab/test_power_cuts.py::test_controller_killed",
+        count=40,
+        case=on_lab_small(cases.controller_kill_case),
+    ),
     Campaign(
         name="simulate-random",
         what="random layouts on random machines: System RAM of /proc/iomem equal to the prediction,"
@@ -80,22 +123,33 @@ def commit() -> str:
     return head + ("+" if git("status", "--porcelain", "--", "hotkit").strip() else "")
 
 
-def run_campaign(campaign: Campaign, count: int) -> bool:
+def one_case(name: str, number: int) -> dict[str, Any]:
+    """A case by its number; in a worker, where a campaign is found by its name."""
+    (campaign,) = (item for item in CAMPAIGNS if item.name == name)
+    return campaign.case(number)
+
+
+def run_campaign(campaign: Campaign, count: int, jobs: int) -> bool:
     """Run what is missing, write the evidence; True when every case held."""
     now = commit()
-    kept = state_dir() / "soak" / f"{campaign.name}-{now}.jsonl"
+    kept = STATE / f"{campaign.name}-{now}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
-    cases = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    with kept.open("a") as journal:
-        for number in range(len(cases), count):
-            case = campaign.case(number)
-            cases.append(case)
-            journal.write(json.dumps(case) + "\n")
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    done: dict[int, dict[str, Any]] = {
+        item["number"]: item["case"] for item in map(json.loads, lines)
+    }
+    missing = [number for number in range(count) if number not in done]
+    with kept.open("a") as journal, ProcessPoolExecutor(max_workers=jobs) as pool:
+        running = {pool.submit(one_case, campaign.name, number): number for number in missing}
+        for future in as_completed(running):
+            number = running[future]
+            done[number] = future.result()
+            journal.write(json.dumps({"number": number, "case": done[number]}) + "\n")
             journal.flush()
             os.fsync(journal.fileno())
-            held = sum(item["ok"] for item in cases)
-            print(f"{campaign.name}: {number + 1}/{count}, {held} held", file=sys.stderr)  # noqa: T201
-    cases = cases[:count]
+            held = sum(item["ok"] for item in done.values())
+            print(f"{campaign.name}: {len(done)}/{count}, {held} held", file=sys.stderr)  # noqa: T201
+    cases = [done[number] for number in range(count)]
     held = sum(item["ok"] for item in cases)
     accel = accelerator(ensure_image(lambda text: None).kernel)
     evidence = {
@@ -120,11 +174,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("campaign", nargs="?", help=", ".join(c.name for c in CAMPAIGNS))
     parser.add_argument("--count", type=int, help="how many cases (default: the campaign's own)")
+    parser.add_argument("--jobs", type=int, default=2, help="cases side by side (default: 2)")
     options = parser.parse_args()
     chosen = [c for c in CAMPAIGNS if options.campaign in (None, "", c.name)]
     if not chosen:
         parser.error(f"no campaign {options.campaign}")
-    results = [run_campaign(c, options.count or c.count) for c in chosen]
+    results = [run_campaign(c, options.count or c.count, options.jobs) for c in chosen]
     return 0 if all(results) else 1
 
 

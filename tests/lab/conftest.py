@@ -6,7 +6,7 @@ failure in CI (HOTKIT_REQUIRE_ALL=1), so that nothing is left out in silence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,25 @@ def lab_tools() -> None:
         missing.append("busybox")
     if missing:
         pytest.skip(f"the lab needs {', '.join(missing)}: tools/setup installs them")
+
+
+@pytest.fixture(scope="module")
+def own_machine(
+    lab_tools: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Host]]:
+    """Starts machines by name in a lab of this module's own; its tests may build on each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+        def start(name: str) -> Host:
+            lab.up(lab.known_machine(name), quiet)
+            return load_inventory("lab", name).host(name)
+
+        try:
+            yield start
+        finally:
+            for name in lab.up_or_died():
+                lab.down(name, quiet)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,41 @@
+"""Power cuts and kills of the controller, a few of each; `make soak` runs the rest.
+
+Budget: 14 minutes on 2 cores without KVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hotkit import lab
+from tests.lab import cases
+
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def up(lab_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """lab-small in a lab of this module's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        lab.up(lab.known_machine(cases.NAME), lambda name, text: None)
+        try:
+            yield
+        finally:
+            lab.down(cases.NAME, lambda name, text: None)
+
+
+# One while files are written, one in the trial boot, one after it.
+@pytest.mark.parametrize("number", [5, 11, 15])
+def test_power_cut(number: int) -> None:
+    case = cases.power_cut_case(number)
+    assert case["ok"], cases.as_json(case)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_controller_killed(seed: int) -> None:
+    """Five kills each."""
+    case = cases.controller_kill_case(seed)
+    assert case["ok"], cases.as_json(case)
