@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 HOTKIT := .venv/bin/hotkit
 PYTEST := .venv/bin/python -m pytest
+# Two files of tests side by side, in the order of the folders: the long ones with QEMU come early.
+JOBS := 2
+BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo test check lab-test soak bench docs clean
 
@@ -17,13 +20,13 @@ demo: setup ## the main job in the lab: stock machine -> verified 4C16G layout -
 
 test: setup ## all tests, the ones that boot QEMU machines too (what CI runs)
 	$(HOTKIT) lab image build
-	$(PYTEST) --durations=12
+	$(PYTEST) $(BESIDE) --durations=25
 
 check: setup ## linters, types, unit and integration tests: no QEMU, under two minutes
-	$(PYTEST) -m "not lab" -q
+	$(PYTEST) $(BESIDE) -m "not lab" -q
 
 lab-test: setup ## only the tests that boot QEMU machines
-	$(PYTEST) -m lab
+	$(PYTEST) $(BESIDE) -m lab
 
 soak: setup ## the long campaigns; writes docs/evidence/*.json, resumes where it was cut off
 	.venv/bin/python tools/soak.py $(CAMPAIGN)

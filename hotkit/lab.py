@@ -24,6 +24,7 @@ from hotkit.host import labssh, qmp
 from hotkit.host.accel import accelerator
 from hotkit.host.inventory import load_inventory
 from hotkit.host.labimage import LabImage, ensure_image
+from hotkit.host.labpower import RECORD as _RECORD
 from hotkit.host.machine import Machine, check_name
 from hotkit.host.qemu import CONSOLE_LOG, CONSOLE_SOCKET, PID_FILE, QMP_SOCKET, READY, Launch
 from hotkit.host.qemu_process import (
@@ -41,7 +42,6 @@ Say = Callable[[str, str], None]  # (machine, what happens now)
 
 RECORD_SCHEMA_VERSION = 1
 _WARM_S = 60
-_RECORD = "machine.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hotkit.core.layout import Layout
-from hotkit.core.plan import PlanError, plan, pmem_node
+from hotkit.core.plan import plan
+from hotkit.core.plan_error import PlanError
 from hotkit.core.profile import Profile
 from hotkit.core.review import Review, review
 from hotkit.core.topology import Topology
@@ -25,12 +26,6 @@ class Planned:
     profile: Profile
     layout: Layout
     review: Review
-
-    @property
-    def slow_pmem(self) -> int | None:
-        """The node whose PMEM is the slow tier; None when the slow tier is DRAM, or none."""
-        slow = self.profile.slow
-        return pmem_node(self.topology, self.profile) if slow and slow.pmem else None
 
 
 def make_layout(topology: Topology, profile: Profile, locate: Locate | None = None) -> Layout:

@@ -12,7 +12,7 @@ from hotkit.core.check import Check, Verdict
 from hotkit.core.layout import Layout, NodePlan
 from hotkit.core.memory_checks import check_no_other_ram, check_system_ram, pages
 from hotkit.core.observed import Observed
-from hotkit.core.plan import PlanError
+from hotkit.core.plan_error import PlanError
 from hotkit.core.profile import Profile
 from hotkit.core.random_topology import random_profile, random_topology
 from hotkit.core.ranges import RangeSet

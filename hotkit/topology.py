@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from dataclasses import replace
 from importlib.resources import files
@@ -26,6 +27,13 @@ _HOST_RANGE = re.compile(r"\[\w+:\w+(?::\d+)?\]")
 _REMOTE = (
     'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n python3 -; '
     "else exec python3 -; fi"
+)
+# sudo takes the first line of its standard input for the password when it wants one, and leaves it
+# to the program when it wants none: what comes before the mark is dropped either way. -k: a cached
+# ticket must not decide which of both it is.
+_MARK = "\n# hotkit: the script begins\n"
+_REMOTE_SUDO = "exec sudo -k -S -p '' python3 -c " + shlex.quote(
+    f"import sys; exec(sys.stdin.read().partition({_MARK!r})[2])"
 )
 _GATHER_SECONDS = 120
 
@@ -67,10 +75,13 @@ def gather_over(way: SshWay) -> dict[str, Any]:
     """The facts of a host, in one round trip. Raises HotkitError, exit code 3 if it is silent."""
     ssh = require("ssh", "openssh-client")
     options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15"]
+    remote, script = _REMOTE, gather_script()
+    if way.become_password is not None:
+        remote, script = _REMOTE_SUDO, f"{way.become_password}\n{_MARK}{script}"
     try:
         done = run(
-            [ssh, *options, *way.words, _REMOTE],
-            input=gather_script(),
+            [ssh, *options, *way.words, remote],
+            input=script,
             check=False,
             timeout=_GATHER_SECONDS,
         )

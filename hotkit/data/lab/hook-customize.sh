@@ -46,7 +46,10 @@ take() {  # NAME FILE MODE
 take host-key /etc/ssh/ssh_host_ed25519_key 600
 take authorized-keys /root/.ssh/authorized_keys 600
 take hostname /etc/hostname 644
-hostname "$(cat /etc/hostname)"
+name=$(cat /etc/hostname)
+hostname "$name"
+# Without it sudo asks a name server that nobody answers for, ten seconds each time.
+grep -q " $name$" /etc/hosts || echo "127.0.1.1 $name" >> /etc/hosts
 E
 chmod 755 "$root/usr/local/sbin/hotkit-lab-identity"
 cat > "$root/etc/systemd/system/hotkit-lab-identity.service" <<E
