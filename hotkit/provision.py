@@ -155,8 +155,8 @@ class _Provisioning(HostStory):
             hint = "the next reboot is stock again; undo with hotkit rollback"
             if state == "trial" and plan.get("guard"):
                 hint = (
-                    f"its guard boots the stock entry {plan['deadman_s']} s after the kernel's "
-                    "start; undo with hotkit rollback"
+                    f"its guard boots the stock entry {plan['deadman_s']} s after it was reached;"
+                    " undo with hotkit rollback"
                 )
             self.end(name, "not-verified", verdict.sentence, hint)
 

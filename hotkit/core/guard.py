@@ -5,7 +5,8 @@ So arming an entry also installs a systemd unit that is active under the layout'
 turns quiet ends into panics (out of memory, lock-ups), pets a hardware watchdog where one may be
 stopped again, and reboots `deadman_s` seconds after the kernel's start unless the layout was
 verified: recording that removes the unit and puts every setting back, and the command line stays
-what was verified.
+what was verified. A machine that was reached in its trial gets that long anew: a slow boot must
+not eat the time of the checks.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class GuardFile:
 def guard_files(layout: Layout, *, deadman_s: int, emulated: bool) -> tuple[GuardFile, ...]:
     """The unit, its script and what starts it, in the order in which they are to be written."""
     return (
-        GuardFile(SCRIPT_PATH, _script(deadman_s, emulated=emulated)),
+        GuardFile(SCRIPT_PATH, guard_script(deadman_s, emulated=emulated)),
         GuardFile(UNIT_PATH, _UNIT.format(token=layout.token, script=SCRIPT_PATH)),
         GuardFile(WANT_PATH, "[Unit]\nWants=hotkit-guard.service\n"),
     )
@@ -87,6 +88,8 @@ guard() {{  # descriptor 3 is a watchdog, or nothing
             printf V >&3
             exit 0
         fi
+        # Written when the trial was reached: seconds since the kernel's start, like the first one.
+        [ -e /run/hotkit/deadline ] && read -r deadline_s </run/hotkit/deadline
         printf . >&3
         sleep 2
     done
@@ -109,7 +112,8 @@ echo b >/proc/sysrq-trigger
 """
 
 
-def _script(deadman_s: int, *, emulated: bool) -> str:
+def guard_script(deadman_s: int, *, emulated: bool) -> str:
+    """Plain sh; `emulated` raises the kernel's thresholds for a stalled CPU."""
     sysctls = (*(_EMULATED_SYSCTLS if emulated else ()), *_TRIAL_SYSCTLS)
     settings = "\n".join(f"    put {name} {value}" for name, value in sysctls)
     return _SCRIPT.format(deadman_s=deadman_s, settings=settings)

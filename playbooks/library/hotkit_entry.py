@@ -17,6 +17,7 @@ from ansible.module_utils.hotkit_host import (
     Journal,
     Refused,
     disarm_guard,
+    extend_guard,
     forget,
     parse_env,
     release,
@@ -212,6 +213,7 @@ def confirm(host, journal, plan):
             release(host)  # nothing is left to record
         return False, dict(result, state=journal.state)
     if not host.module.check_mode:
+        extend_guard(host, plan["deadman_s"])
         journal.enter("trial")
     return True, dict(result, state="trial")
 
@@ -219,9 +221,12 @@ def confirm(host, journal, plan):
 def record(host, journal, plan, state):
     """Record that every check passed; with committed, make the entry the default."""
     if not journal.of(plan) or plan["token"] not in host.cmdline:
-        raise Refused(
-            "the layout {} is not running here: nothing to record".format(plan["entry_id"])
-        )
+        why = "nothing to record"
+        if journal.of(plan) and journal.state == "trial":
+            why = "it was up and has rebooted since (its guard after {} s, or somebody)".format(
+                plan["deadman_s"]
+            )
+        raise Refused("the layout {} is not running here: {}".format(plan["entry_id"], why))
     if journal.state == state or journal.state == "committed":
         if not host.module.check_mode:
             release(host)

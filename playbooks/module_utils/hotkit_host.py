@@ -294,6 +294,13 @@ def utc(seconds_from_now):
     return then.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def extend_guard(host, seconds):
+    """The guard of the trial that runs waits `seconds` from now on: the machine was reached."""
+    if host.path(RUN_DIR).is_dir():
+        up = time.clock_gettime(time.CLOCK_BOOTTIME)
+        host.write(RUN_DIR + "/deadline", f"{int(up + seconds)}\n".encode("ascii"))
+
+
 def disarm_guard(host, names):
     """End the guard of the trial that runs, put its settings back, remove its files."""
     if host.path(RUN_DIR).is_dir():

@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,22 @@ def provisioned(host: FakeHost) -> dict[str, Any]:
     assert host.step("confirm", plan)["state"] == "trial"
     assert host.step("record", plan, state="verified")["state"] == "verified"
     return plan
+
+
+def test_a_machine_that_was_reached_gets_its_time_anew(host: FakeHost) -> None:
+    """A slow boot must not eat the time of the checks."""
+    plan = host.plan(deadman_s=77)
+    for step in ("stage", "arm"):
+        host.step(step, plan)
+    host.boot(plan["cmdline"])
+    host.path("/run/hotkit").mkdir(parents=True)  # the guard made it
+    up_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert host.step("confirm", plan)["state"] == "trial"
+    deadline_s = int(host.path("/run/hotkit/deadline").read_text())
+    assert up_s + 76 <= deadline_s <= time.clock_gettime(time.CLOCK_BOOTTIME) + 77
+    host.boot("root=/dev/vda1 ro")
+    answer = host.step("record", plan, state="verified")
+    assert answer["failed"] and "has rebooted since (its guard after 77 s" in answer["msg"]
 
 
 def test_falls_back_and_is_armed_again(host: FakeHost) -> None:

@@ -46,7 +46,8 @@ def inventory(lab_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Three machines like lab-small, up; what their profiles add makes one broken and one slow."""
     folder = tmp_path_factory.mktemp("inventory") / "many"
     shutil.copytree(asset("inventories") / "lab", folder)
-    variables = (folder / "host_vars" / "lab-small.yml").read_text()
+    # The slow one sleeps 150 s: the lab's own 240 s would leave its boot too little.
+    variables = (folder / "host_vars" / "lab-small.yml").read_text() + "hotkit_deadman_s: 600\n"
     shutil.rmtree(folder / "host_vars")
     (folder / "host_vars").mkdir()
     (folder / "hosts.yml").write_text("lab:\n  hosts:\n" + "".join(f"    {n}:\n" for n in HOSTS))
