@@ -1,4 +1,4 @@
-"""Finds what is shipped beside the package: playbooks/, roles/, inventories/."""
+"""Finds what is shipped beside the package: playbooks/, roles/, inventories/, kernel/."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def asset(name: str) -> Path:
-    """The directory `playbooks`, `roles` or `inventories`: the clone's own, or the wheel's copy."""
+    """One of the top-level directories: the clone's own, or the wheel's copy."""
     clone = _PACKAGE.parent / name
     return clone if clone.is_dir() else _PACKAGE / "_assets" / name
 

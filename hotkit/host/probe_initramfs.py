@@ -1,18 +1,17 @@
 """A small initramfs that prints a machine's memory facts on its second serial port and ends.
 
-busybox and one script, packed here (cpio "newc"; Documentation/driver-api/early-userspace/
-buffer-format.rst, Linux 6.1), so that neither root nor cpio is needed.
+busybox and one script.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from pathlib import Path
 from typing import Any
 
 from hotkit.errors import ExitCode, HotkitError
+from hotkit.host import cpio
 from hotkit.host.dirs import cache_dir
 
 _BUSYBOX = Path("/bin/busybox")
@@ -66,33 +65,22 @@ def probe_initramfs() -> Path:
     path = cache_dir() / f"probe-{key}.cpio.gz"
     if not path.exists():
         new = path.with_name(f".{path.name}.{os.getpid()}")
-        new.write_bytes(zlib.compress(_archive(busybox), 6, wbits=31))
+        new.write_bytes(_archive(busybox))
         new.replace(path)
     return path
 
 
 def _archive(busybox: bytes) -> bytes:
-    directory, program, link, device = 0o040755, 0o100755, 0o120777, 0o020600
-    parts = [
-        _entry(name, directory) for name in ("bin", "dev", "proc", "sys")
-    ]  # parents come before what is in them
-    parts.append(_entry("bin/busybox", program, busybox))
-    parts += [_entry(f"bin/{name}", link, b"busybox") for name in _APPLETS]
-    parts.append(_entry("dev/console", device, major=5, minor=1))
-    parts.append(_entry("dev/ttyS1", device, major=4, minor=65))
-    parts.append(_entry("init", program, _INIT.encode()))
-    parts.append(_entry("TRAILER!!!", 0))
-    return b"".join(parts)
-
-
-def _entry(name: str, mode: int, data: bytes = b"", *, major: int = 0, minor: int = 0) -> bytes:
-    fields = (0, mode, 0, 0, 1, 0, len(data), 0, 0, major, minor, len(name) + 1, 0)
-    head = b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
-    return _padded(head) + _padded(data)
-
-
-def _padded(data: bytes) -> bytes:
-    return data + b"\0" * (-len(data) % 4)
+    return cpio.pack(
+        [
+            *(cpio.Item(name, cpio.DIRECTORY) for name in ("bin", "dev", "proc", "sys")),
+            cpio.Item("bin/busybox", cpio.PROGRAM, busybox),
+            *(cpio.Item(f"bin/{name}", cpio.LINK, b"busybox") for name in _APPLETS),
+            cpio.Item("dev/console", cpio.DEVICE, major=5, minor=1),
+            cpio.Item("dev/ttyS1", cpio.DEVICE, major=4, minor=65),
+            cpio.Item("init", cpio.PROGRAM, _INIT.encode()),
+        ]
+    )
 
 
 def read_facts(text: str) -> dict[str, Any]:

@@ -1,0 +1,157 @@
+#define _GNU_SOURCE
+#include "proof.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KDAMONDS "/sys/kernel/mm/damon/admin/kdamonds/"
+#define CONTEXT KDAMONDS "0/contexts/0/"
+#define SAMPLE_US 20000
+#define SAMPLES_PER_AGGREGATION 10
+#define SECONDS 3
+
+struct region {
+	uint64_t start;
+	int hot;
+	long seen;
+	long aggregations;
+};
+
+static int by_start(const void *one, const void *other)
+{
+	uint64_t a = ((const struct region *)one)->start, b = ((const struct region *)other)->start;
+
+	return a < b ? -1 : a > b;
+}
+
+/* One region per page, which DAMON can neither merge nor split. */
+static void start(const struct hot *hot, int physical, struct region *regions)
+{
+	char path[160];
+
+	for (int i = 0; i < hot->pages; i++) {
+		uint64_t address = hot->address + i * hot->page_bytes;
+
+		regions[i] = (struct region){ .hot = i < hot->hot, .start = address };
+		if (physical)
+			regions[i].start = pfn_of(hot->pid, address) * PAGE;
+	}
+	qsort(regions, hot->pages, sizeof(*regions), by_start);
+	put(KDAMONDS "nr_kdamonds", "1");
+	put(KDAMONDS "0/contexts/nr_contexts", "1");
+	put(CONTEXT "operations", physical ? "paddr" : "fvaddr");
+	put(CONTEXT "monitoring_attrs/intervals/sample_us", "%d", SAMPLE_US);
+	put(CONTEXT "monitoring_attrs/intervals/aggr_us", "%d", SAMPLE_US * SAMPLES_PER_AGGREGATION);
+	put(CONTEXT "monitoring_attrs/intervals/update_us", "%d", 60000000);
+	put(CONTEXT "monitoring_attrs/nr_regions/max", "%d", hot->pages);
+	put(CONTEXT "monitoring_attrs/nr_regions/min", "%d", hot->pages);
+	put(CONTEXT "targets/nr_targets", "1");
+	if (!physical)
+		put(CONTEXT "targets/0/pid_target", "%d", hot->pid);
+	put(CONTEXT "targets/0/regions/nr_regions", "%d", hot->pages);
+	for (int i = 0; i < hot->pages; i++) {
+		snprintf(path, sizeof(path), CONTEXT "targets/0/regions/%d/start", i);
+		put(path, "%lu", regions[i].start);
+		snprintf(path, sizeof(path), CONTEXT "targets/0/regions/%d/end", i);
+		put(path, "%lu", regions[i].start + hot->page_bytes);
+	}
+}
+
+/* include/trace/events/damon.h: damon_aggregated, one event per region and aggregation */
+static void read_trace(struct region *regions, int count)
+{
+	static char text[8 << 20];
+	char *at = get(TRACING "trace", text, sizeof(text));
+
+	while ((at = strstr(at, "damon_aggregated: "))) {
+		unsigned long target, begin, end;
+		unsigned int all, seen;
+
+		at += 18;
+		if (sscanf(at, "target_id=%lu nr_regions=%u %lu-%lu: %u", &target, &all, &begin,
+			   &end, &seen) != 5)
+			continue;
+		for (int i = 0; i < count; i++)
+			if (regions[i].start == begin) {
+				regions[i].seen += seen;
+				regions[i].aggregations++;
+			}
+	}
+}
+
+static long probe_hits(void)
+{
+	static char text[1 << 16];
+	char *at = strstr(get(TRACING "kprobe_profile", text, sizeof(text)), "damon_check");
+
+	return at ? atol(at + strlen("damon_check")) : -1;
+}
+
+static void one(enum memory memory, int physical, int beside, int mode)
+{
+	struct hot hot = hot_start(memory, beside);
+	struct region regions[32];
+	long hot_seen = 0, cold_seen = 0, checks, flushes, events = 0;
+	int hots = 0;
+
+	start(&hot, physical, regions);
+	if (present(HOTKIT "damon_mode"))
+		put(HOTKIT "damon_mode", "%d", mode);
+	put(TRACING "events/kprobes/damon_check/enable", "0");
+	put(TRACING "kprobe_events", "p:damon_check damon_%s_check_accesses", physical ? "pa" : "va");
+	put(TRACING "events/kprobes/damon_check/enable", "1");
+	put(TRACING "buffer_size_kb", "4096");
+	put(TRACING "events/damon/damon_aggregated/enable", "1");
+	put(TRACING "trace", "\n");
+	put(TRACING "tracing_on", "1");
+	counters_begin();
+	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush");
+	if (put(KDAMONDS "0/state", "on"))
+		die("DAMON did not start");
+	sleep_ms(SECONDS * 1000);
+	put(KDAMONDS "0/state", "off");
+	put(TRACING "tracing_on", "0");
+	checks = probe_hits();
+	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush") - flushes;
+	read_trace(regions, hot.pages);
+	for (int i = 0; i < hot.pages; i++) {
+		events += regions[i].aggregations;
+		hots += regions[i].hot;
+		*(regions[i].hot ? &hot_seen : &cold_seen) += regions[i].seen;
+	}
+	json_begin("damon");
+	json_text("space", physical ? "paddr" : "fvaddr");
+	json_text("memory", memory == HUGE_PAGES ? "thp" : "4k");
+	json_number("beside", beside);
+	json_number("mode", mode);
+	json_number("sample_us", SAMPLE_US);
+	json_number("pages", hot.pages);
+	json_number("hot_pages", hots);
+	json_number("checks", checks);
+	json_number("aggregated_events", events);
+	json_number("hot_seen", hot_seen);
+	json_number("cold_seen", cold_seen);
+	json_number("vmstat_remote_flushes", flushes);
+	json_counters("damon");
+	json_end();
+	put(TRACING "events/damon/damon_aggregated/enable", "0");
+	put(TRACING "events/kprobes/damon_check/enable", "0");
+	put(TRACING "kprobe_events", "-:damon_check");
+	put(KDAMONDS "nr_kdamonds", "0");
+	hot_stop(&hot);
+}
+
+void prove_damon(void)
+{
+	static const int modes[] = { 0, 1, 4 };
+	int count = present(HOTKIT "damon_mode") ? 3 : 1;
+
+	for (int i = 0; i < count; i++) {
+		one(BASE_PAGES, 0, 0, modes[i]);
+		one(HUGE_PAGES, 0, 0, modes[i]);
+		one(BASE_PAGES, 1, 0, modes[i]);
+	}
+	for (int i = 0; i < count && i < 2; i++)
+		one(BASE_PAGES, 0, 1, modes[i]);
+}

@@ -1,0 +1,114 @@
+#define _GNU_SOURCE
+#include "proof.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HOT_CPU 1
+
+struct shared {
+	volatile uint64_t turns;
+	volatile uint64_t address;
+};
+static struct shared *shared;
+
+static void touch_for_ever(enum memory memory, int hot)
+{
+	uint64_t page = memory == HUGE_PAGES ? HUGE : PAGE;
+	size_t bytes = 8 * HUGE;
+	char *start = mmap(NULL, bytes + HUGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *pages = (char *)(((uint64_t)start + HUGE - 1) & ~(HUGE - 1));
+
+	madvise(start, bytes + HUGE, memory == HUGE_PAGES ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	for (int i = 0; i < (memory == HUGE_PAGES ? 4 : 32); i++)
+		memset(pages + i * page, 1, page);
+	shared->address = (uint64_t)pages;
+	for (;;) {
+		for (int k = 0; k < 200; k++)
+			for (int i = 0; i < hot; i++)
+				(void)*(volatile char *)(pages + i * page);
+		shared->turns++;
+	}
+}
+
+static pid_t begin(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		pin(HOT_CPU);
+	return pid;
+}
+
+struct hot hot_start(enum memory memory, int beside)
+{
+	struct hot hot = {
+		.page_bytes = memory == HUGE_PAGES ? HUGE : PAGE,
+		.pages = memory == HUGE_PAGES ? 4 : 32,
+		.hot = memory == HUGE_PAGES ? 1 : 8,
+	};
+
+	if (!shared)
+		shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	memset(shared, 0, sizeof(*shared));
+	hot.pid = begin();
+	if (!hot.pid)
+		touch_for_ever(memory, hot.hot);
+	while (!shared->address)
+		sleep_ms(2);
+	if (beside) {
+		hot.beside = begin();
+		if (!hot.beside)
+			for (;;)
+				;
+	}
+	hot.address = shared->address;
+	sleep_ms(200);
+	return hot;
+}
+
+void hot_stop(struct hot *hot)
+{
+	kill(hot->pid, SIGKILL);
+	waitpid(hot->pid, NULL, 0);
+	if (hot->beside) {
+		kill(hot->beside, SIGKILL);
+		waitpid(hot->beside, NULL, 0);
+	}
+}
+
+uint64_t hot_turns(void)
+{
+	return shared->turns;
+}
+
+uint64_t pfn_of(pid_t pid, uint64_t address)
+{
+	char path[64];
+	uint64_t entry = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || pread(fd, &entry, 8, address / PAGE * 8) != 8)
+		die("%s cannot be read", path);
+	close(fd);
+	/* Documentation/admin-guide/mm/pagemap.rst: bits 0-54, bit 63 "present" */
+	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}
+
+int node_of(pid_t pid, uint64_t address)
+{
+	void *page = (void *)address;
+	int status = -1;
+
+	syscall(SYS_move_pages, pid, 1UL, &page, NULL, &status, 0);
+	return status;
+}

@@ -1,0 +1,61 @@
+/* Shared by the parts of the proof: a small init that holds trackers against a known truth. */
+#ifndef PROOF_H
+#define PROOF_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PAGE 4096UL
+#define HUGE (2UL << 20)
+#define DEBUG "/sys/kernel/debug/"
+#define TRACING "/sys/kernel/tracing/"
+#define HOTKIT DEBUG "hotkit/"
+#define CGROUP "/cgroup/"
+
+/* io.c: files of proc, sys and debugfs, and time */
+int put(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *get(const char *path, char *text, size_t size);
+/* The number behind "key " at the start of a line; -1 when there is none. */
+long value_in(const char *text, const char *key);
+long value_of(const char *path, const char *key);
+int present(const char *path);
+double seconds_now(void);
+void sleep_ms(double ms);
+void pin(int cpu);
+void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* One JSON object on a line of stdout: begin, any number of fields, end. */
+void json_begin(const char *proof);
+void json_text(const char *key, const char *value);
+void json_number(const char *key, double value);
+void json_end(void);
+
+/* hot.c: a process that touches some of its pages in a tight loop, and no others */
+enum memory { BASE_PAGES, HUGE_PAGES };
+struct hot {
+	pid_t pid;
+	pid_t beside;		/* a second process on the same CPU, or 0 */
+	uint64_t address;	/* of page 0 */
+	uint64_t page_bytes;
+	int pages;
+	int hot;		/* pages 0 .. hot - 1 are touched */
+};
+struct hot hot_start(enum memory memory, int beside);
+void hot_stop(struct hot *hot);
+/* Turns of the loop so far: a page was touched between two looks when this moved by 2. */
+uint64_t hot_turns(void);
+/* Page frame number by /proc/pid/pagemap, 0 when it is not there. */
+uint64_t pfn_of(pid_t pid, uint64_t address);
+int node_of(pid_t pid, uint64_t address);
+
+/* The hotkit counters of one scan since counters_begin(). */
+void counters_begin(void);
+void json_counters(const char *scan);
+
+void prove_damon(void);
+void prove_idle(void);
+void prove_scan(void);
+void prove_kswapd(void);
+void prove_tiers(void);
+
+#endif
