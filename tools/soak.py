@@ -96,10 +96,10 @@ CAMPAIGNS = (
     ),
     Campaign(
         name="controller-kills",
-        what="the controller killed at random moments, five times a case (four in provision, one"
-        " in rollback): the same as for power cuts",
+        what="the controller killed twenty times a case, at random moments of provision and of"
+        " rollback, nothing completed in between: the same as for power cuts",
         short_form="tests/lab/test_power_cuts.py::test_controller_killed",
-        count=44,  # a moment after the command's end is no kill: 200 are wanted
+        count=10,
         case=on_lab_small(cases.controller_kill_case),
     ),
     Campaign(

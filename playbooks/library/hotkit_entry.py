@@ -209,8 +209,11 @@ def confirm(host, journal, plan):
             release(host)
         return True, dict(result, state="fell-back", fell_back=True)
     if journal.state in RUNNING:
-        if journal.state != "trial" and not host.module.check_mode:
-            release(host)  # nothing is left to record
+        if not host.module.check_mode:
+            if journal.state == "trial":
+                extend_guard(host, plan["deadman_s"])
+            else:
+                release(host)  # nothing is left to record
         return False, dict(result, state=journal.state)
     if not host.module.check_mode:
         extend_guard(host, plan["deadman_s"])

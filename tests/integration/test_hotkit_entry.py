@@ -215,6 +215,9 @@ def test_a_machine_that_was_reached_gets_its_time_anew(host: FakeHost) -> None:
     assert host.step("confirm", plan)["state"] == "trial"
     deadline_s = int(host.path("/run/hotkit/deadline").read_text())
     assert up_s + 76 <= deadline_s <= time.clock_gettime(time.CLOCK_BOOTTIME) + 77
+    host.path("/run/hotkit/deadline").unlink()
+    assert not host.step("confirm", plan)["changed"], "and again, when a call goes on there"
+    assert host.path("/run/hotkit/deadline").exists()
     host.boot("root=/dev/vda1 ro")
     answer = host.step("record", plan, state="verified")
     assert answer["failed"] and "has rebooted since (its guard after 77 s" in answer["msg"]
