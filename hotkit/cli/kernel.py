@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from hotkit import kernel
 from hotkit.errors import ExitCode
-from hotkit.host.kernelbase import VARIANTS, kernel_bases
+from hotkit.host.kernelbase import FLAVOURS, VARIANTS, kernel_bases
 from hotkit.host.kernelbuild import Progress as Advance
 from hotkit.host.kernelbuild import Say, built_kernels
 from hotkit.report.kernel import print_kernel, print_kernels, print_proof, print_recipe
@@ -33,7 +33,7 @@ def command() -> None:
 @click.option(
     "--base",
     "flavour",
-    type=click.Choice(["lab", "host"]),
+    type=click.Choice(FLAVOURS),
     default="lab",
     show_default=True,
     help="lab: small, no modules; host: on top of a machine's own configuration (--config).",
