@@ -6,7 +6,7 @@ fewer than its intervals promise (research: 40 of 801).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,30 +67,18 @@ def judge(lines: Iterable[Mapping[str, Any]], *, patched: bool) -> tuple[Check, 
     lines = tuple(lines)
     checks = [_row_check(row) for row in rows(lines)]
     for line in lines:
-        if line["proof"] == "console":
-            found = "; ".join(line["splats"][:3]) or "nothing"
-            checks.append(
-                judged("console", "nothing", found, not line["splats"],
-                       f"the kernel's own checkers found {found}")
-            )  # fmt: skip
-        elif line["proof"] == "kswapd":
-            checks.append(_kswapd(line))
-        elif line["proof"] == "damon" and patched:
-            checks.append(_witness(line))
-        elif line["proof"] == "demotion" and patched:
-            share = line["on_node1_after"] / line["pages"]
-            checks.append(
-                judged("demotion", "90 % of the pages", f"{share:.0%}", share >= 0.9,
-                       f"memory.reclaim demoted {share:.0%} of the pages to the CPU-less node")
-            )  # fmt: skip
-        elif line["proof"] == "promotion" and patched:
-            share = line["hot_on_node0"] / line["hot_pages"]
-            checks.append(
-                judged("promotion", "all hot pages", f"{share:.0%}", share == 1,
-                       f"numa_balancing=2 promoted {share:.0%} of the hot pages in"
-                       f" {line['seconds']:.1f} s")
-            )  # fmt: skip
+        checks += _ALWAYS.get(line["proof"], _nothing)(line)
+        if patched:
+            checks += _OF_PATCHED.get(line["proof"], _nothing)(line)
+    missing = [name for name in _kinds(patched) if name not in {line["proof"] for line in lines}]
+    said = f"not measured: {', '.join(missing)}" if missing else "everything was measured"
+    checks.append(judged("whole", "every part", said, not missing, said))
     return tuple(checks)
+
+
+def _kinds(patched: bool) -> tuple[str, ...]:
+    always = ("damon", "page_idle", "mglru", "console")
+    return (*always, *_OF_PATCHED) if patched else always
 
 
 def _row_check(row: Row) -> Check:
@@ -107,16 +95,118 @@ def _row_check(row: Row) -> Check:
     return judged(row.name, wanted, said, ok, f"{row.name}: {said}")
 
 
-def _witness(line: Mapping[str, Any]) -> Check:
-    """damon_samples against a kprobe on the check function: one sample per region and call."""
-    counted, witnessed = line["samples"], line["checks"] * line["pages"]
-    ok = counted == witnessed
-    name = f"samples of damon {line['space']} {line['memory']} mode {line['mode']:g}"
-    said = f"{counted} counted, {witnessed} by a kprobe"
-    return judged(name, str(witnessed), str(counted), ok, f"{name}: {said}")
+def _nothing(line: Mapping[str, Any]) -> Iterable[Check]:
+    return ()
 
 
-def _kswapd(line: Mapping[str, Any]) -> Check:
+def _error(line: Mapping[str, Any]) -> Iterable[Check]:
+    yield judged("error", "none", str(line["message"]), False, f"A part ended: {line['message']}")
+
+
+def _console(line: Mapping[str, Any]) -> Iterable[Check]:
+    found = "; ".join(line["splats"][:3]) or "nothing"
+    said = f"the kernel's own checkers found {found}"
+    yield judged("console", "nothing", found, not line["splats"], said)
+
+
+def _damon_witnesses(line: Mapping[str, Any]) -> Iterable[Check]:
+    """Counters against a kprobe on the check function and against DAMON's and TLB tracepoints."""
+    name = f"damon {line['space']} {line['memory']} mode {line['mode']:g}"
+    name += ", a second process beside" if line["beside"] else ""
+    yield _same(f"{name}: samples", line["samples"], line["checks_in_all"] * line["pages"],
+                "by a kprobe")  # fmt: skip
+    traced = line["hot_seen"] + line["cold_seen"]
+    # What the aggregation that was cut off found is in the counter, and in no event.
+    cut_off = (line["checks_in_all"] - line["checks"]) * line["pages"]
+    said = f"{name}: {line['samples_positive']} positive samples counted, {traced} by tracepoints"
+    ok = traced <= line["samples_positive"] <= traced + cut_off
+    yield judged(f"{name}: positive", f"{traced} to {traced + cut_off}",
+                 str(line["samples_positive"]), ok, said)  # fmt: skip
+    # A process that does not run just then needs no interrupt to have its TLB flushed.
+    if not line["beside"]:
+        yield _same(f"{name}: flushes", line["flush_primary"], line["tlb_flush_events"],
+                    "by the tracepoint tlb_flush")  # fmt: skip
+        yield _near_vmstat(name, line)
+
+
+def _idle_witnesses(line: Mapping[str, Any]) -> Iterable[Check]:
+    if not line["beside"]:
+        yield _near_vmstat(f"page_idle {line['memory']} mode {line['mode']:g}", line)
+
+
+def _near_vmstat(name: str, line: Mapping[str, Any]) -> Check:
+    """vmstat counts the whole machine's flushes: a few of others may be among them."""
+    counted, vmstat = line["flush_primary"], line["vmstat_remote_flushes"]
+    ok = counted <= vmstat <= counted * 1.01 + 5
+    said = f"{name}: {counted} flushes counted, {vmstat} by vmstat"
+    return judged(f"{name}: vmstat", str(vmstat), str(counted), ok, said)
+
+
+def _same(name: str, counted: int, witnessed: int, witness: str) -> Check:
+    said = f"{name}: {counted} counted, {witnessed} {witness}"
+    return judged(name, str(witnessed), str(counted), counted == witnessed, said)
+
+
+def _asked(line: Mapping[str, Any]) -> Iterable[Check]:
+    name = f"folio_referenced {line['memory']} mode {line['mode']:g}: pages asked about"
+    yield _same(name, line["asked"], line["pages"] * line["checks"], "there are")
+
+
+def _kswapd(line: Mapping[str, Any]) -> Iterable[Check]:
     ok = line["woken"] > 0 and line["samples"] == 0
     said = f"kswapd woke {line['woken']} times and asked about {line['samples']} folios"
-    return judged("kswapd", "woken, asks about nothing", said, ok, said)
+    yield judged("kswapd", "woken, asks about nothing", said, ok, said)
+
+
+def _reclaim(line: Mapping[str, Any]) -> Iterable[Check]:
+    """memory.reclaim asks; whether it spares the hot pages is a question of the mode."""
+    hot, pages = line["hot_pages"], line["pages"]
+    name = f"memory.reclaim mode {line['mode']:g}"
+    said = (
+        f"{name}: {line['samples']} folios asked about, {line['hot_left']} of {hot} hot and"
+        f" {line['cold_left']} of {pages - hot} cold pages stayed"
+    )
+    if line["mode"]:
+        wanted, ok = "the hot pages stay", line["hot_left"] >= 0.9 * hot
+    else:
+        wanted, ok = "the hot pages go too", line["hot_left"] <= 0.1 * hot
+    ok = ok and line["samples"] >= pages / 2 and line["cold_left"] <= 0.5 * (pages - hot)
+    yield judged(name, wanted, said, ok, said)
+
+
+def _mglru(line: Mapping[str, Any]) -> Iterable[Check]:
+    """Aging moves what was accessed to the youngest generation; it flushes no TLB either."""
+    hot, young = line["hot_pages"], line["youngest"] + line["second"]
+    beside = "a second process beside" if line["beside"] else "alone on the CPU"
+    said = f"MGLRU aging, {beside}: {young} pages young, {hot} are hot"
+    if line["beside"]:
+        wanted, ok = f"about {hot}", 0.9 * hot <= young <= 1.1 * hot
+    else:
+        wanted, ok = "nearly none", young <= 0.1 * hot
+    yield judged(f"mglru, {beside}", wanted, str(young), ok, said)
+
+
+def _demotion(line: Mapping[str, Any]) -> Iterable[Check]:
+    share = line["on_node1_after"] / line["pages"]
+    said = f"memory.reclaim demoted {share:.0%} of the pages to the CPU-less node"
+    ok = share >= 0.9 and line["on_node0_before"] == line["pages"]
+    yield judged("demotion", "90 % of the pages", f"{share:.0%}", ok, said)
+
+
+def _promotion(line: Mapping[str, Any]) -> Iterable[Check]:
+    share = line["hot_on_node0"] / line["hot_pages"]
+    said = f"numa_balancing=2 promoted {share:.0%} of the hot pages in {line['seconds']:.1f} s"
+    yield judged("promotion", "all hot pages", f"{share:.0%}", share == 1, said)
+
+
+_Judge = Callable[[Mapping[str, Any]], Iterable[Check]]
+_ALWAYS: Mapping[str, _Judge] = {"error": _error, "console": _console, "mglru": _mglru}
+_OF_PATCHED: Mapping[str, _Judge] = {
+    "damon": _damon_witnesses,
+    "page_idle": _idle_witnesses,
+    "folio_referenced": _asked,
+    "kswapd": _kswapd,
+    "demotion": _demotion,
+    "promotion": _promotion,
+    "memory_reclaim": _reclaim,
+}

@@ -121,7 +121,12 @@ def print_proof(proof: Proof, console: Console) -> None:
             "-" if row.flushes is None else str(row.flushes),
         )  # fmt: skip
     console.print(table)
+    console.print()
     bad = failed(proof.checks)
+    in_table = {row.name for row in rows(proof.lines)}
+    for check in proof.checks:
+        if check not in bad and check.name not in in_table:
+            console.print(Text(f"ok   {check.sentence}"))
     for check in bad:
         console.print(Text(f"FAIL {check.sentence}; expected {check.expected}", style="bold red"))
     good = len(proof.checks) - len(bad)

@@ -15,7 +15,13 @@ struct region {
 	uint64_t start;
 	int hot;
 	long seen;
-	long aggregations;
+};
+
+/* What a trace shows of the whole aggregations in it. */
+struct seen {
+	long events;
+	long checks;
+	long flushes;
 };
 
 static int by_start(const void *one, const void *other)
@@ -58,26 +64,38 @@ static void start(const struct hot *hot, int physical, struct region *regions)
 	}
 }
 
-/* include/trace/events/damon.h: damon_aggregated, one event per region and aggregation */
-static void read_trace(struct region *regions, int count)
+/*
+ * include/trace/events/damon.h: damon_aggregated, one event per region and aggregation.
+ * include/trace/events/tlb.h: tlb_flush, "remote ipi send" once per flush that others must do.
+ *
+ * "checks" are those before the last aggregation: what came after it is in no event.
+ * "flushes" are those that DAMON's own thread sent.
+ */
+static struct seen read_trace(struct region *regions, int count)
 {
 	static char text[8 << 20];
-	char *at = get(TRACING "trace", text, sizeof(text));
+	struct seen seen = { 0 };
+	char *line, *at, *rest = get(TRACING "trace", text, sizeof(text));
+	long checks = 0;
 
-	while ((at = strstr(at, "damon_aggregated: "))) {
+	while ((line = strsep(&rest, "\n"))) {
 		unsigned long target, begin, end;
-		unsigned int all, seen;
+		unsigned int all, times;
 
-		at += 18;
-		if (sscanf(at, "target_id=%lu nr_regions=%u %lu-%lu: %u", &target, &all, &begin,
-			   &end, &seen) != 5)
+		checks += !!strstr(line, " damon_check: ");
+		seen.flushes += strstr(line, "kdamond") && strstr(line, "reason:remote ipi send");
+
+		at = strstr(line, "damon_aggregated: ");
+		if (!at || sscanf(at + 18, "target_id=%lu nr_regions=%u %lu-%lu: %u", &target, &all,
+				  &begin, &end, &times) != 5)
 			continue;
+		seen.checks = checks;
+		seen.events++;
 		for (int i = 0; i < count; i++)
-			if (regions[i].start == begin) {
-				regions[i].seen += seen;
-				regions[i].aggregations++;
-			}
+			if (regions[i].start == begin)
+				regions[i].seen += times;
 	}
+	return seen;
 }
 
 static long probe_hits(void)
@@ -88,11 +106,23 @@ static long probe_hits(void)
 	return at ? atol(at + strlen("damon_check")) : -1;
 }
 
+/* CPU time of DAMON's thread: the first number of its schedstat. */
+static double thread_ns(void)
+{
+	char path[64], text[128];
+
+	get(KDAMONDS "0/pid", text, sizeof(text));
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", atoi(text));
+	return atof(get(path, text, sizeof(text)));
+}
+
 static void one(enum memory memory, int physical, int beside, int mode)
 {
 	struct hot hot = hot_start(memory, beside);
 	struct region regions[32];
-	long hot_seen = 0, cold_seen = 0, checks, flushes, events = 0;
+	long hot_seen = 0, cold_seen = 0, checks, flushes;
+	struct seen seen;
+	double cpu_ns;
 	int hots = 0;
 
 	start(&hot, physical, regions);
@@ -103,6 +133,7 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	put(TRACING "events/kprobes/damon_check/enable", "1");
 	put(TRACING "buffer_size_kb", "4096");
 	put(TRACING "events/damon/damon_aggregated/enable", "1");
+	put(TRACING "events/tlb/tlb_flush/enable", "1");
 	put(TRACING "trace", "\n");
 	put(TRACING "tracing_on", "1");
 	counters_begin();
@@ -110,13 +141,13 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	if (put(KDAMONDS "0/state", "on"))
 		die("DAMON did not start");
 	sleep_ms(SECONDS * 1000);
+	cpu_ns = thread_ns();
 	put(KDAMONDS "0/state", "off");
 	put(TRACING "tracing_on", "0");
 	checks = probe_hits();
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush") - flushes;
-	read_trace(regions, hot.pages);
+	seen = read_trace(regions, hot.pages);
 	for (int i = 0; i < hot.pages; i++) {
-		events += regions[i].aggregations;
 		hots += regions[i].hot;
 		*(regions[i].hot ? &hot_seen : &cold_seen) += regions[i].seen;
 	}
@@ -128,18 +159,27 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	json_number("sample_us", SAMPLE_US);
 	json_number("pages", hot.pages);
 	json_number("hot_pages", hots);
-	json_number("checks", checks);
-	json_number("aggregated_events", events);
+	json_number("checks", seen.checks);
+	json_number("checks_in_all", checks);
+	json_number("aggregated_events", seen.events);
 	json_number("hot_seen", hot_seen);
 	json_number("cold_seen", cold_seen);
 	json_number("vmstat_remote_flushes", flushes);
+	json_number("tlb_flush_events", seen.flushes);
+	json_number("thread_ns", cpu_ns);
 	json_counters("damon");
 	json_end();
 	put(TRACING "events/damon/damon_aggregated/enable", "0");
+	put(TRACING "events/tlb/tlb_flush/enable", "0");
 	put(TRACING "events/kprobes/damon_check/enable", "0");
 	put(TRACING "kprobe_events", "-:damon_check");
 	put(KDAMONDS "nr_kdamonds", "0");
 	hot_stop(&hot);
+}
+
+void prove_damon_stock(void)
+{
+	one(BASE_PAGES, 0, 0, 0);
 }
 
 void prove_damon(void)

@@ -22,13 +22,17 @@ static void touch_for_ever(enum memory memory, int hot)
 {
 	uint64_t page = memory == HUGE_PAGES ? HUGE : PAGE;
 	size_t bytes = 8 * HUGE;
-	char *start = mmap(NULL, bytes + HUGE, PROT_READ | PROT_WRITE,
+	char *start = mmap(NULL, bytes + 2 * HUGE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *pages = (char *)(((uint64_t)start + HUGE - 1) & ~(HUGE - 1));
 
-	madvise(start, bytes + HUGE, memory == HUGE_PAGES ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	madvise(start, bytes + 2 * HUGE, MADV_NOHUGEPAGE);
+	if (memory == HUGE_PAGES)
+		madvise(pages, bytes, MADV_HUGEPAGE);
 	for (int i = 0; i < (memory == HUGE_PAGES ? 4 : 32); i++)
 		memset(pages + i * page, 1, page);
+	/* New pages wait in a per-CPU batch before they are on an LRU list: push ours out of it. */
+	memset(pages + bytes, 1, HUGE / 4);
 	shared->address = (uint64_t)pages;
 	for (;;) {
 		for (int k = 0; k < 200; k++)

@@ -53,9 +53,13 @@ void counters_begin(void);
 void json_counters(const char *scan);
 
 void prove_damon(void);
+/* One of its rows: 4K pages of a process, as stock. */
+void prove_damon_stock(void);
 void prove_idle(void);
 void prove_scan(void);
 void prove_kswapd(void);
 void prove_tiers(void);
+void prove_mglru(void);
+void prove_cost(void);
 
 #endif

@@ -1,15 +1,9 @@
 #define _GNU_SOURCE
 #include "proof.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define ROUNDS 20
@@ -102,98 +96,4 @@ void prove_kswapd(void)
 	json_number("pgscan_kswapd", value_of("/proc/vmstat", "pgscan_kswapd"));
 	json_counters("folio_referenced");
 	json_end();
-}
-
-#define PAGES 2000
-#define HOT 64
-
-struct tier_state {
-	volatile uint64_t address;
-	volatile int touch;
-};
-
-static void hold_pages(struct tier_state *state)
-{
-	put(CGROUP "proof/cgroup.procs", "%d", getpid());
-	pin(1);
-	char *pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	madvise(pages, PAGES * PAGE, MADV_NOHUGEPAGE);
-	memset(pages, 1, PAGES * PAGE);
-	state->address = (uint64_t)pages;
-	for (;;) {
-		if (!state->touch)
-			sleep_ms(20);
-		else
-			for (int i = 0; i < HOT; i++)
-				(void)*(volatile char *)(pages + i * PAGE);
-	}
-}
-
-static int on_node(pid_t pid, uint64_t address, int pages, int node)
-{
-	int count = 0;
-
-	for (int i = 0; i < pages; i++)
-		count += node_of(pid, address + i * PAGE) == node;
-	return count;
-}
-
-/* Reclaim demotes to the CPU-less node, NUMA balancing promotes what is touched: or neither. */
-void prove_tiers(void)
-{
-	struct tier_state *state = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int before, demoted, promoted = 0;
-	double began;
-	pid_t pid;
-
-	if (!present("/sys/devices/system/node/node1"))
-		return;
-	mkdir(CGROUP "proof", 0755);
-	put("/sys/kernel/mm/numa/demotion_enabled", "1");
-	pid = fork();
-	if (!pid)
-		hold_pages(state);
-	while (!state->address)
-		sleep_ms(5);
-	sleep_ms(200);
-	before = on_node(pid, state->address, PAGES, 0);
-	counters_begin();
-	for (int i = 0; i < 6; i++) {
-		/* EAGAIN when less could be reclaimed than was asked for: not of interest here. */
-		int fd = open(CGROUP "proof/memory.reclaim", O_WRONLY);
-
-		if (fd >= 0) {
-			(void)!write(fd, "8M", 2);
-			close(fd);
-		}
-	}
-	demoted = on_node(pid, state->address, PAGES, 1);
-	json_begin("demotion");
-	json_number("pages", PAGES);
-	json_number("on_node0_before", before);
-	json_number("on_node1_after", demoted);
-	json_number("pgdemote_direct", value_of("/proc/vmstat", "pgdemote_direct"));
-	json_counters("folio_referenced");
-	json_end();
-	put("/proc/sys/kernel/numa_balancing", "2");
-	state->touch = 1;
-	began = seconds_now();
-	while (seconds_now() - began < 25 && promoted < HOT) {
-		sleep_ms(500);
-		promoted = on_node(pid, state->address, HOT, 0);
-	}
-	json_begin("promotion");
-	json_number("hot_pages", HOT);
-	json_number("hot_on_node0", promoted);
-	json_number("all_on_node0", on_node(pid, state->address, PAGES, 0));
-	json_number("seconds", seconds_now() - began);
-	json_number("pgpromote_success", value_of("/proc/vmstat", "pgpromote_success"));
-	json_end();
-	put("/proc/sys/kernel/numa_balancing", "0");
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	rmdir(CGROUP "proof");
 }
