@@ -76,11 +76,16 @@ class Proof:
 
 
 def recipe(
-    linux: str | None, flavour: str, config: Path | None = None, variant: str | None = None
+    linux: str | None,
+    flavour: str,
+    config: Path | None = None,
+    variant: str | None = None,
+    modules: Path | None = None,
 ) -> Recipe:
     """What a build of `flavour` ("lab" or "host") is made of today.
 
-    "host" needs `config`, a whole .config of the machine that is to boot it. Raises HotkitError.
+    "host" needs `config`, a whole .config of the machine that is to boot it; `modules` is what
+    lsmod says there, for a build of these modules only. Raises HotkitError.
     """
     base = kernel_base(linux)
     options = fragment(flavour)
@@ -89,17 +94,21 @@ def recipe(
         options = tuple(option for option in options if option.name != "HOTKIT")
     elif variant is not None:
         options = merged(options, fragment(variant))
-    text = None
+    text, loaded = None, None
     if flavour == "host":
         text = _config(config)
-    elif config is not None:
-        raise HotkitError("--config is for --base host: the lab's kernel has all its options")
+        loaded = _modules(modules) if modules else None
+    elif config is not None or modules is not None:
+        raise HotkitError(
+            "--config and --modules are for --base host: the lab's kernel has all its options"
+        )
     return Recipe(
         base=base,
         source=find_source(base.package),
         flavour=flavour,
         options=options,
         config=text,
+        modules=loaded,
         variant=variant,
     )
 
@@ -219,12 +228,28 @@ def _config(path: Path | None) -> str:
             hint="--config FILE: /boot/config-$(uname -r) of that machine, or its /proc/config.gz "
             "unpacked",
         )
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HotkitError(f"{path}: cannot be read as text: {error}") from error
+    text = _text(path)
     if "X86_64" not in parse_config(text):
         raise HotkitError(
             f"{path}: is no configuration of an x86-64 kernel: it has no CONFIG_X86_64 line"
         )
     return text
+
+
+def _modules(path: Path) -> str:
+    text = _text(path)
+    if not text.startswith("Module "):
+        raise HotkitError(
+            f"{path}:1: is not what lsmod says: its first line begins with Module",
+            hint="ssh MACHINE /sbin/lsmod > FILE, with everything loaded that it is to use",
+        )
+    # Sizes and use counts change from one look to the next: a build is for the names.
+    names = sorted(line.split()[0] for line in text.splitlines()[1:] if line.strip())
+    return "\n".join(["Module Size Used by", *(f"{name} 0 0" for name in names), ""])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HotkitError(f"{path}: cannot be read as text: {error}") from error

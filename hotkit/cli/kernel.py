@@ -45,6 +45,11 @@ def command() -> None:
     help="With --base host: the configuration of the machine that is to boot it.",
 )
 @click.option(
+    "--modules",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --config: what lsmod says on that machine; no other modules are built.",
+)
+@click.option(
     "--variant",
     type=click.Choice(VARIANTS),
     help="For `kernel prove`: without the patches, or with the kernel's own checkers.",
@@ -53,8 +58,8 @@ def command() -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be built; fetch and build nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The build's record as JSON on stdout.")
 def build(
-    flavour: str, linux: str | None, config: Path | None, variant: str | None, jobs: int | None,
-    dry_run: bool, as_json: bool,
+    flavour: str, linux: str | None, config: Path | None, modules: Path | None, variant: str | None,
+    jobs: int | None, dry_run: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Build the kernel and its package, unless it is built already.
 
@@ -67,8 +72,9 @@ def build(
     Examples:
       hotkit kernel build
       hotkit kernel build --base host --config /boot/config-6.1.0-18-amd64 --jobs 64
+      hotkit kernel build --base host --config config --modules lsmod.txt
     """
-    wanted = kernel.recipe(linux, flavour, config, variant)
+    wanted = kernel.recipe(linux, flavour, config, variant, modules)
     if dry_run:
         print_recipe(wanted, Console(file=sys.stdout, highlight=False, soft_wrap=True))
         return ExitCode.OK

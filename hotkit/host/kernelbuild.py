@@ -54,13 +54,18 @@ _OBJECT = re.compile(r"^  (?:CC|AS|LD|AR|HOSTCC|GEN|LDS|OBJCOPY) ")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that decides what a build is. `config` is a whole .config below the fragment."""
+    """Everything that decides what a build is.
+
+    `config` is a whole .config below the fragment, `modules` what lsmod says on the machine that it
+    is for: no other modules are built then.
+    """
 
     base: KernelBase
     source: SourcePackage
     flavour: str
     options: tuple[Option, ...]
     config: str | None = None
+    modules: str | None = None
     # unpatched, lockdep, kasan: part of the name, so that nobody mistakes it for the real one.
     variant: str | None = None
 
@@ -71,6 +76,7 @@ class Recipe:
         parts = (
             _RECIPE_VERSION, self.source.sha256, series_sha256(self.base.patches), self.flavour,
             render(self.options), self.config or "", self.variant or "",
+            *([self.modules] if self.modules else ()),
         )  # fmt: skip
         for part in parts:
             digest.update(part.encode() + b"\0")
@@ -210,7 +216,11 @@ class _Build:
                 run(["make", "-s", "allnoconfig"], cwd=self._tree, timeout=300,
                     env={"KCONFIG_ALLCONFIG": str(wanted)})  # fmt: skip
             else:
-                config.write_text(self.recipe.config + "\n" + wanted.read_text())
+                config.write_text(self.recipe.config)
+                if self.recipe.modules is not None:
+                    self._only_modules(self.recipe.modules)
+                with config.open("a") as stream:
+                    stream.write("\n" + wanted.read_text())
                 run(["make", "-s", "olddefconfig"], cwd=self._tree, timeout=300)
             fresh.touch()
         missing = unmet(options, parse_config(config.read_text()))
@@ -228,12 +238,21 @@ class _Build:
                 exit_code=ExitCode.VERDICT_FAILED,
             )
 
+    def _only_modules(self, lsmod: str) -> None:
+        """Drop all modules from .config but these, and those that they need."""
+        loaded = self.work / "lsmod"
+        loaded.write_text(lsmod)
+        # Options that are new in this Linux get their defaults first: localmodconfig would ask.
+        run(["make", "-s", "olddefconfig"], cwd=self._tree, timeout=300)
+        run(["make", "-s", "localmodconfig"], cwd=self._tree, timeout=300, input="",
+            env={"LSMOD": str(loaded)})  # fmt: skip
+
     def _compile(self, date: int) -> tuple[list[str], int]:
         """Returns the compiler's warnings, and how many objects there are in all."""
         log = self.work / "build.log"
         known = self.recipe.base.objects.get(self.recipe.flavour, 0)
         targets = ["bzImage"]
-        if "m" in parse_config((self._tree / ".config").read_text()).values():
+        if self._has_modules:
             targets.append("modules")
         done = sum(1 for line in _lines(log) if _OBJECT.match(line))
         with (
@@ -275,14 +294,30 @@ class _Build:
         image = "arch/x86/boot/bzImage"
         for source, name in ((image, "vmlinuz"), (".config", "config"), ("System.map",) * 2):
             shutil.copyfile(self._tree / source, boot / f"{name}-{release}")
-        run(
-            [*self._make_words(date), "-s", "modules_install", f"INSTALL_MOD_PATH={stage}",
-             "INSTALL_MOD_STRIP=1", f"DEPMOD={require('depmod', 'kmod')}"],
-            cwd=self._tree, timeout=1800,
-        )  # fmt: skip
+        if self._has_modules:
+            run(
+                [*self._make_words(date), "-s", "modules_install", f"INSTALL_MOD_PATH={stage}",
+                 "INSTALL_MOD_STRIP=1", f"DEPMOD={require('depmod', 'kmod')}"],
+                cwd=self._tree, timeout=1800,
+            )  # fmt: skip
+        else:
+            self._no_modules(stage)
         for link in ("build", "source"):
             (stage / "lib" / "modules" / release / link).unlink(missing_ok=True)
         return stage
+
+    @property
+    def _has_modules(self) -> bool:
+        return "m" in parse_config((self._tree / ".config").read_text()).values()
+
+    def _no_modules(self, stage: Path) -> None:
+        """What a host's mkinitramfs and modprobe read of a kernel that has all built in."""
+        folder = stage / "lib" / "modules" / self.recipe.release
+        folder.mkdir(parents=True)
+        for name in ("modules.builtin", "modules.builtin.modinfo"):
+            shutil.copyfile(self._tree / name, folder / name)
+        (folder / "modules.order").touch()
+        run([require("depmod", "kmod"), "-b", stage, self.recipe.release], timeout=60)
 
     def _finish(self, packages: Sequence[Path], warnings: list[str], objects: int) -> BuiltKernel:
         out, release = self.work / "out", self.recipe.release

@@ -32,6 +32,11 @@ if [ "$(uname -r)" = {release} ]; then
     exit 1
 fi
 """
+# The folder is the package's, but holds the initramfs, which is not, while the package goes.
+_REMOVE_INITRD = """\
+rm -f /boot/hotkit/initrd.img-{release} /boot/hotkit/initrd.img-{release}.new
+rmdir /boot/hotkit 2>/dev/null || true
+"""
 _CONTROL = """\
 Package: hotkit-kernel-{release}
 Version: 1
@@ -64,7 +69,7 @@ cp -a {stage}/. %{{buildroot}}/
 %preun
 {preun}
 %postun
-rm -f /boot/hotkit/initrd.img-{release}
+{postun}
 """
 
 
@@ -88,7 +93,7 @@ def _deb(stage: Path, out: Path, release: str, date: int) -> Path:
     scripts = {
         "postinst": '[ "$1" = configure ] || exit 0\n' + _MAKE_INITRD,
         "prerm": '[ "$1" = remove ] || exit 0\n' + _REFUSE_RUNNING,
-        "postrm": "rm -f /boot/hotkit/initrd.img-{release}*\n",
+        "postrm": _REMOVE_INITRD,
     }
     for name, body in scripts.items():
         (control / name).write_text("#!/bin/sh\nset -e\n" + body.format(release=release))
@@ -111,6 +116,7 @@ def _rpm(stage: Path, out: Path, release: str) -> Path:
             stage=stage,
             post=_MAKE_INITRD.format(release=release),
             preun=_REFUSE_RUNNING.format(release=release),
+            postun=_REMOVE_INITRD.format(release=release),
         )  # fmt: skip
     )
     top = out / "rpm"

@@ -38,6 +38,7 @@ def test_the_key_is_of_everything_that_decides() -> None:
         recipe(source=dataclasses.replace(SOURCE, sha256="1" * 64)),
         recipe(options=fragment("lab")[:-1]),
         recipe(config="CONFIG_X86_64=y\n"),
+        recipe(config="CONFIG_X86_64=y\n", modules="ext4\n"),
         recipe(variant="kasan"),
         recipe(flavour="host"),
     ]
@@ -132,7 +133,7 @@ def test_a_dry_run_builds_nothing(
     [
         (["build", "--linux", "5.4"], "there are no patches for Linux 5.4"),
         (["build", "--base", "host"], "on top of the machine's own configuration"),
-        (["build", "--config", __file__], "--config is for --base host"),
+        (["build", "--config", __file__], "--config and --modules are for --base host"),
         (["build", "--base", "host", "--config", __file__], "no configuration of an x86-64 kernel"),
         (["show", "zzz"], "no kernel begins with 'zzz'"),
     ],
@@ -141,3 +142,19 @@ def test_bad_input(words: list[str], said: str, capsys: pytest.CaptureFixture[st
     assert main(["kernel", *words]) == ExitCode.BAD_INPUT
     shown = capsys.readouterr().err
     assert said in shown and "Traceback" not in shown
+
+
+def test_modules_count_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two looks at one machine are one build; something else than lsmod's output is refused."""
+    config = tmp_path / "config"
+    config.write_text("CONFIG_X86_64=y\n")
+    releases = []
+    for text in ("ext4 90 1\nnfit 70 0\n", "nfit 70 3\next4 96 2 nfit\n", "ext4 90 1\n"):
+        loaded = tmp_path / "lsmod"
+        loaded.write_text("Module                  Size  Used by\n" + text)
+        words = ["kernel", "build", "--base", "host", "--config", str(config), "--dry-run"]
+        assert main([*words, "--modules", str(loaded)]) == ExitCode.OK
+        releases.append(capsys.readouterr().out.splitlines()[0])
+    assert releases[0] == releases[1] != releases[2]
+    assert main([*words, "--modules", str(config)]) == ExitCode.BAD_INPUT
+    assert f"{config}:1: is not what lsmod says" in capsys.readouterr().err
