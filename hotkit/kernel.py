@@ -33,7 +33,7 @@ from hotkit.host.kernelbuild import (
     default_jobs,
     find_kernel,
 )
-from hotkit.host.kernelproof import boot_proof
+from hotkit.host.kernelproof import boot_cost, boot_proof
 from hotkit.host.kernelsource import SourcePackage, apply_series, fetch, find_source, unpack
 from hotkit.host.labimage import ensure_image
 
@@ -219,6 +219,12 @@ def prove(kernel: BuiltKernel, seen: Callable[[str], None]) -> Proof:
                              "all modes are stock after boot"))  # fmt: skip
     checks += judge(lines, patched=patched)
     return Proof(kernel, "emulated" if accel == "tcg" else "virtual", tuple(lines), tuple(checks))
+
+
+def cost(kernel: BuiltKernel) -> list[dict[str, Any]]:
+    """What its scans cost in stock mode, in instructions (kernel/proof/cost.c): measured lines."""
+    return [line for line in boot_cost(kernel.vmlinuz, lambda name: None)
+            if line["proof"] in ("cost", "damon")]  # fmt: skip
 
 
 def _config(path: Path | None) -> str:

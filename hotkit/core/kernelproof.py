@@ -15,8 +15,13 @@ from hotkit.core.check import Check, judged
 # Of the checks taken. "Nearly": a tick or another process may flush a TLB by chance.
 BLIND_AT_MOST = 0.05
 SEEN_AT_LEAST = 0.95
+# ... with a second process there are intervals in which the first one had no turn.
+SEEN_BESIDE_AT_LEAST = 0.8
 # Cold pages that idle page tracking finds not idle at first sit in per-CPU LRU batches.
 COLD_AT_MOST = 0.02
+# Of the flushes that were asked for: interrupts that had to be sent. The rest was asked for while
+# the program was off its CPU (a kernel thread's turn), on an idle machine none.
+_SENT_AT_LEAST = 0.95
 SCANS = ("damon", "page_idle", "folio_referenced")
 
 
@@ -88,7 +93,8 @@ def _row_check(row: Row) -> Check:
     if row.beside and row.mode == 0:
         wanted, ok = "most hot pages", row.hot > BLIND_AT_MOST
     elif sees:
-        wanted, ok = f"hot >= {SEEN_AT_LEAST:.0%}", row.hot >= SEEN_AT_LEAST
+        least = SEEN_BESIDE_AT_LEAST if row.beside else SEEN_AT_LEAST
+        wanted, ok = f"hot >= {least:.0%}", row.hot >= least
     else:
         wanted, ok = f"hot <= {BLIND_AT_MOST:.0%}", row.hot <= BLIND_AT_MOST
     ok = ok and row.cold <= COLD_AT_MOST and row.checks >= 20
@@ -122,10 +128,13 @@ def _damon_witnesses(line: Mapping[str, Any]) -> Iterable[Check]:
     ok = traced <= line["samples_positive"] <= traced + cut_off
     yield judged(f"{name}: positive", f"{traced} to {traced + cut_off}",
                  str(line["samples_positive"]), ok, said)  # fmt: skip
-    # A process that does not run just then needs no interrupt to have its TLB flushed.
+    # A process that does not run just then needs no interrupt to have its TLB flushed; with a
+    # second process that is most of the time.
     if not line["beside"]:
-        yield _same(f"{name}: flushes", line["flush_primary"], line["tlb_flush_events"],
-                    "by the tracepoint tlb_flush")  # fmt: skip
+        counted, sent = line["flush_primary"], line["tlb_flush_events"]
+        ok = _SENT_AT_LEAST * counted <= sent <= counted
+        said = f"{name}: {counted} flushes counted, {sent} by the tracepoint tlb_flush"
+        yield judged(f"{name}: flushes", str(sent), str(counted), ok, said)
         yield _near_vmstat(name, line)
 
 
@@ -137,7 +146,7 @@ def _idle_witnesses(line: Mapping[str, Any]) -> Iterable[Check]:
 def _near_vmstat(name: str, line: Mapping[str, Any]) -> Check:
     """vmstat counts the whole machine's flushes: a few of others may be among them."""
     counted, vmstat = line["flush_primary"], line["vmstat_remote_flushes"]
-    ok = counted <= vmstat <= counted * 1.01 + 5
+    ok = _SENT_AT_LEAST * counted <= vmstat <= counted * 1.01 + 5
     said = f"{name}: {counted} flushes counted, {vmstat} by vmstat"
     return judged(f"{name}: vmstat", str(vmstat), str(counted), ok, said)
 

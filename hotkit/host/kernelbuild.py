@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
 
 KERNEL_SCHEMA_VERSION = 1
-_RECIPE_VERSION = "1"  # raise when this file changes what comes out
+_RECIPE_VERSION = "2"  # raise when this file changes what comes out
 _TOOLS = (
     ("gcc", "gcc"),
     ("make", "make"),

@@ -12,9 +12,12 @@ from pathlib import Path
 
 from hotkit.host.run import run, which
 
-# The initramfs is the host's own affair: made there, renamed when it is whole.
+# The initramfs is the host's own affair: made there, renamed when it is whole. mkinitramfs reads
+# in /boot/config-* what the kernel can unpack; it is there for that time only.
 _MAKE_INITRD = """\
 target=/boot/hotkit/initrd.img-{release}
+trap 'rm -f /boot/config-{release}' EXIT
+ln -sf hotkit/config-{release} /boot/config-{release}
 if command -v mkinitramfs >/dev/null; then
     mkinitramfs -o "$target.new" {release}
 elif command -v dracut >/dev/null; then
@@ -34,7 +37,7 @@ fi
 """
 # The folder is the package's, but holds the initramfs, which is not, while the package goes.
 _REMOVE_INITRD = """\
-rm -f /boot/hotkit/initrd.img-{release} /boot/hotkit/initrd.img-{release}.new
+rm -f /boot/hotkit/initrd.img-{release} /boot/hotkit/initrd.img-{release}.new /boot/config-{release}
 rmdir /boot/hotkit 2>/dev/null || true
 """
 _CONTROL = """\

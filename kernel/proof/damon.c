@@ -10,6 +10,9 @@
 #define SAMPLE_US 20000
 #define SAMPLES_PER_AGGREGATION 10
 #define SECONDS 3
+/* A busy machine takes fewer checks than its intervals promise: wait for so many, but not for ever. */
+#define CHECKS_AT_LEAST 60
+#define SECONDS_AT_MOST 40
 
 struct region {
 	uint64_t start;
@@ -122,7 +125,7 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	struct region regions[32];
 	long hot_seen = 0, cold_seen = 0, checks, flushes;
 	struct seen seen;
-	double cpu_ns;
+	double began, cpu_ns;
 	int hots = 0;
 
 	start(&hot, physical, regions);
@@ -140,7 +143,10 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush");
 	if (put(KDAMONDS "0/state", "on"))
 		die("DAMON did not start");
+	began = seconds_now();
 	sleep_ms(SECONDS * 1000);
+	while (probe_hits() < CHECKS_AT_LEAST && seconds_now() - began < SECONDS_AT_MOST)
+		sleep_ms(200);
 	cpu_ns = thread_ns();
 	put(KDAMONDS "0/state", "off");
 	put(TRACING "tracing_on", "0");

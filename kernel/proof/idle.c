@@ -27,7 +27,7 @@ static void one(enum memory memory, int beside, int mode)
 		put(HOTKIT "page_idle_mode", "%d", mode);
 	counters_begin();
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush");
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int tries = 0; rounds < ROUNDS && tries < 10 * ROUNDS; tries++) {
 		uint64_t turns, pfn;
 
 		for (int i = 0; i < hot.pages; i++) {

@@ -28,7 +28,7 @@ static void scan_mode(enum memory memory, int mode)
 	put(HOTKIT "folio_referenced_mode", "%d", mode);
 	put(SCAN, "node 0");
 	counters_begin();
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int tries = 0; rounds < ROUNDS && tries < 10 * ROUNDS; tries++) {
 		uint64_t turns = hot_turns();
 
 		sleep_ms(20);

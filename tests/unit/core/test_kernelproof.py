@@ -58,6 +58,8 @@ def test_fractions_are_of_the_checks_taken():
         ({"mode": 1, "hot_seen": 784, "cold_seen": 100}, False),
         ({"beside": 1, "hot_seen": 730}, True),  # context switches flush for stock
         ({"beside": 1, "hot_seen": 0}, False),
+        ({"beside": 1, "mode": 1, "hot_seen": 700}, True),  # it has not every interval a turn
+        ({"beside": 1, "mode": 1, "hot_seen": 600}, False),
         ({"checks": 10, "checks_in_all": 14, "samples": 448}, False),  # too few to say anything
         ({"checks": 0, "checks_in_all": 0, "samples": 0}, False),
         ({"samples": 3327}, False),  # the counter and the kprobe differ
@@ -65,6 +67,9 @@ def test_fractions_are_of_the_checks_taken():
         ({"samples_positive": 129}, False),  # more than that one had checks
         ({"mode": 1, "hot_seen": 784, "flush_primary": 784, "tlb_flush_events": 784,
           "vmstat_remote_flushes": 787}, True),
+        ({"flush_primary": 200, "tlb_flush_events": 195, "vmstat_remote_flushes": 195}, True),
+        ({"flush_primary": 200, "tlb_flush_events": 180, "vmstat_remote_flushes": 180}, False),
+        ({"tlb_flush_events": 3, "vmstat_remote_flushes": 3}, False),  # more than were asked for
         ({"flush_primary": 3, "vmstat_remote_flushes": 3}, False),  # the tracepoint saw none
         ({"flush_primary": 3, "tlb_flush_events": 3}, False),  # vmstat saw none
         ({"vmstat_remote_flushes": 100}, False),  # flushes that nobody counted
