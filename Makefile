@@ -20,6 +20,7 @@ demo: setup ## the main job in the lab: stock machine -> verified 4C16G layout -
 
 test: setup ## all tests, the ones that boot QEMU machines too (what CI runs)
 	$(HOTKIT) lab image build
+	$(HOTKIT) kernel build
 	$(PYTEST) $(BESIDE) --durations=25
 
 check: setup ## linters, types, unit and integration tests: no QEMU, under two minutes
@@ -34,8 +35,9 @@ soak: setup ## the long campaigns; writes docs/evidence/*.json, resumes where it
 bench: setup ## speed beside a peer, as ratios
 	.venv/bin/python tools/bench.py
 
-docs: setup ## regenerate docs/cli.md from --help
+docs: setup ## regenerate docs/cli.md from --help and docs/kernel-proof.md from evidence
 	.venv/bin/python tools/cli_docs.py --write
+	.venv/bin/python tools/kernel_docs.py --write
 
 clean: ## remove the environment and caches in the clone (the lab's cache stays)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

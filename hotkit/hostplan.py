@@ -15,12 +15,13 @@ from hotkit.core import cmdline, grub_block
 from hotkit.core.boot_plan import DROPIN_PATH, EntryPlan, boot_arguments, entry_plan
 from hotkit.core.grub_cfg import read_menu
 from hotkit.core.guard import DEADMAN_S, GuardFile, guard_files
+from hotkit.core.kernelwish import INITRD_BYTES, KernelWish, package_kind
 from hotkit.core.layout import Layout, SlowPmem
 from hotkit.core.plan import plan
 from hotkit.core.plan_error import PlanError
 from hotkit.core.pmem import PmemError, attachment
 from hotkit.core.pmem_preflight import pmem_cost_bytes, pmem_refusals, pmem_sentence
-from hotkit.core.preflight import Concern, preflight
+from hotkit.core.preflight import BOOT_FREE_BYTES, Concern, preflight
 from hotkit.errors import HotkitError
 from hotkit.host.profiles import load_profile
 from hotkit.parse.facts import topology_from_facts
@@ -50,6 +51,9 @@ class HostPlan:
     boot_once: bool = True
     guard: tuple[GuardFile, ...] = ()
     deadman_s: int = DEADMAN_S
+    kernel_wish: KernelWish | None = None
+    kernel_package: str = "deb"
+    kernel_there: bool = True
     files: tuple[dict[str, Any], ...] = ()
     committed_files: tuple[dict[str, Any], ...] = ()
     paths: Mapping[str, Any] = field(default_factory=dict)
@@ -63,7 +67,7 @@ class HostPlan:
     @property
     def left(self) -> tuple[str, ...]:
         """The steps that are left, from what the facts show; the host itself has the last word."""
-        steps: list[str] = []
+        steps: list[str] = [] if self.kernel_there else ["kernel"]
         if self.state is None or self.state == "planned" or not self._written:
             steps.append("entry")
         if self.running != "this" or self.state in (None, "planned", "staged", "fell-back"):
@@ -107,6 +111,8 @@ class HostPlan:
             "method": self.entry.method,
             "kernel": self.entry.kernel,
             "kernel_release": self.kernel_release,
+            "kernel_build": self.kernel_wish.to_dict() if self.kernel_wish else None,
+            "kernel_package": self.kernel_package,
             "cmdline": self.entry.cmdline,
             "stock_id": self.entry.stock_id,
             "boot_once": self.boot_once,
@@ -142,8 +148,15 @@ def plan_host(
     commit = bool(variables.get("hotkit_commit", False))
     try:
         layout = _layout(facts, variables, name)
+        wish = _kernel_wish(variables)
         entry = entry_plan(
-            facts["boot"], layout, method=method, boot_once=not (method == "defaults" and commit)
+            facts["boot"],
+            layout,
+            method=method,
+            kernel=wish.vmlinuz if wish else None,
+            initrd=wish.initrd if wish else None,
+            extra=wish.arguments(layout) if wish else (),
+            boot_once=not (method == "defaults" and commit),
         )
         committed = state is not None and state.get("state") == "committed"
         mine = state is not None and state.get("token") == layout.token
@@ -153,14 +166,19 @@ def plan_host(
     except HotkitError as error:
         return HostPlan(refusals=(Concern("plan", error.message, error.hint),), **base)
     virtual = facts.get("platform") != "metal"
+    kernels = tuple(facts["boot"].get("kernels") or ())
+    there = wish is None or wish.vmlinuz in kernels
+    to_come = (wish.vmlinuz,) if wish and not there else ()
     refusals, warnings = preflight(
         layout,
         uid=int(facts.get("uid", -1)),
         boot_free_bytes=int(facts["boot"].get("free_bytes") or 0),
+        boot_needs_bytes=wish.boot_bytes + INITRD_BYTES if wish and to_come else BOOT_FREE_BYTES,
         memory_used_bytes=_memory_used(facts),
         secure_boot=facts.get("secure_boot"),
         kernel=entry.kernel,
-        kernels=tuple(facts["boot"].get("kernels") or ()),
+        kernels=(*kernels, *to_come),
+        own_kernel=wish is not None,
         pmem_cost_bytes=pmem_cost_bytes(layout, virtual=virtual),
         has_power=any(variables.get(key) is not None for key in ("hotkit_power", "hotkit_machine")),
         force=bool(variables.get("hotkit_force", False)),
@@ -200,6 +218,9 @@ def plan_host(
         # Where the layout is the default at once there is nothing to come back to.
         guard=guard_files(layout, deadman_s=deadman_s, emulated=emulated) if boot_once else (),
         deadman_s=deadman_s,
+        kernel_wish=wish,
+        kernel_package=package_kind(facts.get("os_release") or {}),
+        kernel_there=there,
         files=files,
         committed_files=_files(facts, entry, committed=True),
         paths=_paths(facts["boot"], entry),
@@ -242,6 +263,16 @@ def _layout(facts: Mapping[str, Any], variables: Mapping[str, Any], name: str) -
     style = variables.get("hotkit_style")
     profile = load_profile(wish, {"style": style} if style else None, name=name)
     return plan(replace(topology_from_facts(facts), name=name), profile)
+
+
+def _kernel_wish(variables: Mapping[str, Any]) -> KernelWish | None:
+    """The build that the controller found for `hotkit_kernel`; HotkitError when it found none."""
+    wish = variables.get("hotkit_kernel")
+    if wish is None:
+        return None
+    if "problem" in wish:
+        raise HotkitError(str(wish["problem"]), hint=wish.get("hint"))
+    return KernelWish.from_dict(wish)
 
 
 def _files(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hotkit import kernel
 from hotkit.core.batch import HALF, Batch
 from hotkit.core.hostverdict import Outcome
 from hotkit.core.layout import Layout
@@ -48,6 +49,7 @@ def provision(
     inventory = load_inventory(ref, limit)
     for host in inventory.hosts:
         check_profile(inventory, host)
+        check_kernel(inventory, host)
     story = _Provisioning(inventory, progress, new_run_folder("provision"), check=check, diff=diff)
     wishes = {"commit": commit, "force": force, "take_over": take_over}
     story.wishes = {f"hotkit_{key}": True for key, value in wishes.items() if value}
@@ -73,6 +75,18 @@ def check_profile(inventory: Inventory, host: Host) -> None:
         {"style": host.style} if host.style else None,
         locate=lambda path: inventory.where(host.name, "hotkit_profile", *path),
     )
+
+
+def check_kernel(inventory: Inventory, host: Host) -> None:
+    """Raise HotkitError with file:line:column when the kernel that is wanted is not built."""
+    wanted = host.variables.get("hotkit_kernel")
+    if wanted is None:
+        return
+    try:
+        kernel.chosen(str(wanted))
+    except HotkitError as error:
+        where = inventory.where(host.name, "hotkit_kernel")
+        raise HotkitError(f"{where}: {error.message}", hint=error.hint) from error
 
 
 class _Provisioning(HostStory):
@@ -146,6 +160,7 @@ class _Provisioning(HostStory):
             [self.inventory.host(name)],
             layouts={name: Layout.from_dict(plan["layout"])},
             kernels={name: plan["kernel_release"]} if plan["kernel_release"] else {},
+            builds={name: plan["kernel_build"]} if plan["kernel_build"] else {},
         )
         self.note(name, verdict=verdict)
         if verdict.outcome is Outcome.UNREACHABLE:

@@ -49,20 +49,32 @@ def verify_hosts(
     *,
     layouts: Mapping[str, Layout] | None = None,
     kernels: Mapping[str, str] | None = None,
+    builds: Mapping[str, Mapping[str, Any]] | None = None,
     junit: Path | None = None,
 ) -> list[HostVerdict]:
     """Run the suite on `hosts` in a process of its own; a verdict for each, in their order.
 
     A host is compared with its layout in `layouts` if it is there, else with its inventory profile
     planned on the topology that its firmware shows now, else with what provisioning recorded on
-    it. `kernels` names the kernel release that must run, per host; `junit` a file for JUnit XML.
+    it. `kernels` names the kernel release that must run, per host; `builds` the patched kernel (as
+    KernelWish.to_dict), where none is given the one that is recorded on the host; `junit` a file
+    for JUnit XML.
     A new process each time, because testinfra's caches do not survive a reboot of the host.
     """
     if not hosts:
         return []
     # Short: a socket path below it must fit 108 bytes.
     with tempfile.TemporaryDirectory(prefix="hotkit-verify-") as name:
-        results = _run_suite(Path(name), hosts, layouts or {}, kernels or {}, junit)
+        wanted = {
+            host.name: wanted_of(
+                host,
+                (layouts or {}).get(host.name),
+                (kernels or {}).get(host.name),
+                (builds or {}).get(host.name),
+            )
+            for host in hosts
+        }
+        results = _run_suite(Path(name), hosts, wanted, junit)
     return [_verdict(host, results) for host in hosts]
 
 
@@ -73,9 +85,11 @@ def _verdict(host: Host, results: Mapping[str, Any]) -> HostVerdict:
     return verdict
 
 
-def wanted_of(host: Host, layout: Layout | None, kernel: str | None) -> dict[str, Any]:
+def wanted_of(
+    host: Host, layout: Layout | None, kernel: str | None, build: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What the suite shall expect of one host (checks/judging.py: judge)."""
-    wanted: dict[str, Any] = {"kernel": kernel}
+    wanted: dict[str, Any] = {"kernel": kernel, "kernel_build": build}
     if layout is not None:
         wanted["layout"] = layout.to_dict()
     elif host.profile is not None:
@@ -114,16 +128,12 @@ def _check_profile(inventory: Inventory, host: Host) -> None:
 def _run_suite(
     folder: Path,
     hosts: Sequence[Host],
-    layouts: Mapping[str, Layout],
-    kernels: Mapping[str, str],
+    expected: dict[str, dict[str, Any]],
     junit: Path | None,
 ) -> dict[str, Any]:
     """Run pytest on hotkit.checks; what it wrote about each host."""
     config, wanted, results = (folder / name for name in ("ssh_config", "wanted", "results"))
     write_ssh_config({host.name: host.way for host in hosts}, config)
-    expected = {
-        host.name: wanted_of(host, layouts.get(host.name), kernels.get(host.name)) for host in hosts
-    }
     for name, found in _gathered(hosts).items():
         expected[name].update(found)
     wanted.write_text(json.dumps({"schema_version": WANTED_SCHEMA_VERSION, "hosts": expected}))

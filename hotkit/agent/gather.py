@@ -303,7 +303,11 @@ def boot() -> dict[str, Any]:
         "grubenv_problem": grubenv_problem(Path(here, "grubenv")) if grub_dir else "no GRUB here",
         "default_grub": text("/etc/default/grub"),
         "free_bytes": free_bytes("/boot"),
-        "kernels": sorted(str(path) for path in Path("/boot").glob("vmlinuz-*")),
+        "kernels": sorted(
+            str(path)
+            for folder in ("/boot", "/boot/hotkit")
+            for path in Path(folder).glob("vmlinuz-*")
+        ),
         "loader": loader,
         "tools": {
             name: which(name) or which(name.replace("grub-", "grub2-"))
@@ -340,6 +344,21 @@ def lease() -> Any:
         return None
 
 
+def kernel() -> dict[str, Any]:
+    """The running kernel's GNU build id, and the switches of hotkit's patches; null without."""
+    try:
+        notes = Path("/sys/kernel/notes").read_bytes()
+    except OSError:
+        notes = b""
+    # An ELF note: name size 4, description size 20, type 3 (NT_GNU_BUILD_ID), "GNU", description.
+    found = re.search(rb"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0(.{20})", notes, re.DOTALL)
+    folder = Path("/sys/kernel/debug/hotkit")
+    names = ("abi", "damon_mode", "page_idle_mode", "folio_referenced_mode")
+    there = [name for name in names if os.access(str(folder / name), os.R_OK)]
+    switches = {name: line(str(folder / name)) for name in there}
+    return {"build_id": found.group(1).hex() if found else None, "switches": switches or None}
+
+
 def gather() -> dict[str, Any]:
     """All facts; what cannot be read is null or empty, never a guess."""
     tables = "/sys/firmware/acpi/tables/"
@@ -348,6 +367,7 @@ def gather() -> dict[str, Any]:
         "hostname": platform.node(),
         "arch": platform.machine(),
         "kernel_release": platform.release(),
+        "kernel": kernel(),
         "boot_id": line("/proc/sys/kernel/random/boot_id"),
         "cmdline": line("/proc/cmdline"),
         "uid": os.geteuid(),

@@ -72,13 +72,20 @@ def judge(
     `wanted` says what to expect: `layout` (Layout.to_dict), or `profile` (what the inventory's
     hotkit_profile holds, with `overrides`; planned here on the topology that the firmware shows
     now), or neither: then what provisioning recorded on the host in /var/lib/hotkit/state.json.
-    `kernel` is the release that must run. Raises NothingExpected.
+    `kernel` is the release that must run, `kernel_build` the patched kernel (default: the one that
+    is recorded with the layout). Raises NothingExpected.
     """
     observed = observe(facts, host=host)
     layout = _expected(observed, facts, wanted)
     bounds = layout_memtotal_bounds(layout, _possible_cpus(observed))
     checks = list(
-        expectations(layout, observed, memtotal=bounds, kernel=wanted.get("kernel") or None)
+        expectations(
+            layout,
+            observed,
+            memtotal=bounds,
+            kernel=wanted.get("kernel") or None,
+            build=wanted.get("kernel_build") or _recorded_build(facts, layout),
+        )
     )
     recorded = _recorded(facts)
     if recorded is not None:
@@ -112,6 +119,14 @@ def _recorded(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
     state = facts.get("state")
     layout = state.get("layout") if isinstance(state, Mapping) else None
     return layout if isinstance(layout, Mapping) else None
+
+
+def _recorded_build(facts: Mapping[str, Any], layout: Layout) -> Mapping[str, Any] | None:
+    """The patched kernel that provisioning gave this layout, by the host's own record."""
+    recorded = _recorded(facts)
+    mine = recorded is not None and recorded.get("id") == layout.id
+    build = facts["state"].get("kernel_build") if mine else None
+    return build if isinstance(build, Mapping) else None
 
 
 def _possible_cpus(observed: Observed) -> int:

@@ -14,6 +14,8 @@ KINDS = (
     "entry",
     "cmdline",
     "kernel",
+    "kernel-build",
+    "kernel-switches",
     "cpus",
     "cpu-nodes",
     "system-ram",
@@ -27,6 +29,8 @@ KINDS = (
 )
 _ONLY_WHEN = {
     "kernel": "no kernel release was asked for",
+    "kernel-build": "no patched kernel was asked for",
+    "kernel-switches": "no patched kernel was asked for",
     "pmem": "the layout has no PMEM",
     "distance": "the layout has one tier",
     "tier": "the layout has one tier",

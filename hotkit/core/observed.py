@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hotkit.core.labels import Label
@@ -47,7 +48,8 @@ class Observed:
     each CPU that the kernel knows to its node. `entry_text` is what custom.cfg on the host says
     today, `state` the name of the state in state.json ("armed", "trial", ...), None without one.
     `tiers` maps a memory tier's number to its nodes, empty on a kernel without tiers; `demotion`
-    says whether pages are demoted, None where the kernel has no such switch.
+    says whether pages are demoted, None where the kernel has no such switch. `build_id` is the
+    running kernel's own, `switches` what a patched one has in debugfs hotkit/, None on others.
     """
 
     host: str
@@ -67,6 +69,8 @@ class Observed:
     block_bytes: int = 0
     tiers: tuple[tuple[int, tuple[int, ...]], ...] = ()
     demotion: bool | None = None
+    build_id: str | None = None
+    switches: Mapping[str, str] | None = None
     entry_text: str | None = None
     state: str | None = None
 

@@ -32,10 +32,12 @@ def preflight(
     *,
     uid: int,
     boot_free_bytes: int,
+    boot_needs_bytes: int = BOOT_FREE_BYTES,
     memory_used_bytes: int | None,
     secure_boot: bool | None,
     kernel: str,
     kernels: tuple[str, ...],
+    own_kernel: bool = False,
     pmem_cost_bytes: int = 0,
     has_power: bool = False,
     force: bool = False,
@@ -43,10 +45,11 @@ def preflight(
     """(refusals, warnings) for booting `layout` on a machine in this condition.
 
     `kernel` is the path by which GRUB loads it (`/boot` may be missing in it), `kernels` the paths
-    of those in /boot. `memory_used_bytes` is MemTotal - MemAvailable now, None when unknown;
-    `pmem_cost_bytes` what the struct pages of a PMEM tier take from the DRAM that is left. A layout
-    that cannot boot is refused, with `force` it is a warning; `has_power` says whether somebody
-    could reset the machine without going there.
+    of those in /boot or to come there; `own_kernel` says that it is one of `hotkit kernel build`.
+    `memory_used_bytes` is MemTotal - MemAvailable now, None when unknown; `pmem_cost_bytes` what
+    the struct pages of a PMEM tier take from the DRAM that is left. A layout that cannot boot is
+    refused, with `force` it is a warning; `has_power` says whether somebody could reset the
+    machine without going there.
     """
     refusals: list[Concern] = []
     warnings: list[Concern] = []
@@ -55,9 +58,14 @@ def preflight(
             Concern("root", f"facts were gathered by uid {uid}, not by root",
                     "set ansible_user: root, or ansible_become: true")
         )  # fmt: skip
-    if boot_free_bytes < BOOT_FREE_BYTES:
+    if boot_free_bytes < boot_needs_bytes:
+        wanted = (
+            f", the kernel and its initramfs may take {format_size(boot_needs_bytes)}"
+            if boot_needs_bytes > BOOT_FREE_BYTES
+            else ", too little to write"
+        )
         refusals.append(
-            Concern("space", f"/boot has {format_size(boot_free_bytes)} free, too little to write",
+            Concern("space", f"/boot has {format_size(boot_free_bytes)} free{wanted}",
                     "remove old kernels: apt-get autoremove")
         )  # fmt: skip
     if kernel.rpartition("/")[2] not in {path.rpartition("/")[2] for path in kernels}:
@@ -85,7 +93,12 @@ def preflight(
                     f"the {format_size(left)} of DRAM that the layout leaves",
                     "ask for less PMEM (slow.size), or for a larger fast tier")
         )  # fmt: skip
-    if secure_boot:
+    if secure_boot and own_kernel:
+        refusals.append(
+            Concern("secure-boot", "Secure Boot is on, and a kernel of your own is not signed",
+                    "switch Secure Boot off in the firmware")
+        )  # fmt: skip
+    elif secure_boot:
         warnings.append(
             Concern("secure-boot", "Secure Boot is on: only signed kernels boot (the stock one is)")
         )

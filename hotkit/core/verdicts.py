@@ -7,9 +7,11 @@ root, no numactl) is `unknown`, and unknown is not a pass.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from hotkit.core import cmdline
 from hotkit.core.check import Check, judged, unknown
+from hotkit.core.kernel_checks import build_checks, check_kernel
 from hotkit.core.layout import Layout
 from hotkit.core.memory_checks import (
     check_memtotal,
@@ -36,16 +38,19 @@ def expectations(
     *,
     memtotal: Mapping[int, tuple[int, int]],
     kernel: str | None = None,
+    build: Mapping[str, Any] | None = None,
 ) -> tuple[Check, ...]:
     """Every check of `layout` on the machine that `observed` shows, in the order of a table.
 
     `memtotal` gives per node the least and the most bytes of MemTotal that the model of
     `core/footprint` allows for the predicted System RAM; `kernel` the kernel release that must
-    run, None when any may.
+    run, None when any may; `build` the patched kernel that must run (KernelWish.to_dict).
     """
     checks = [check_entry(layout, observed), check_cmdline(layout, observed)]
     if kernel is not None:
         checks.append(check_kernel(kernel, observed))
+    if build is not None:
+        checks += build_checks(build, observed)
     checks += [check_cpus(layout, observed), check_cpu_nodes(layout, observed)]
     planned = [plan for plan in layout.nodes if plans_ram(plan)]
     checks += [check_system_ram(plan, observed) for plan in planned]
@@ -104,13 +109,6 @@ def check_cmdline(layout: Layout, observed: Observed) -> Check:
         if problems
         else "Every argument arrived as planned, once, and nothing else moves memory or CPUs.",
     )
-
-
-def check_kernel(kernel: str, observed: Observed) -> Check:
-    """The kernel release that was asked for."""
-    ok = observed.kernel_release == kernel
-    sentence = "The kernel asked for runs." if ok else "Another kernel runs."
-    return judged("kernel", kernel, observed.kernel_release, ok, sentence)
 
 
 def check_cpus(layout: Layout, observed: Observed) -> Check:

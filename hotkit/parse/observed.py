@@ -30,6 +30,7 @@ def observe(facts: Mapping[str, Any], *, host: str = "") -> Observed:
     state = facts.get("state")
     boot = facts.get("boot") or {}
     pmem = facts.get("pmem") or {}
+    kernel = facts.get("kernel") or {}
     nodes = tuple(
         NodeState(
             node=int(number),
@@ -62,6 +63,8 @@ def observe(facts: Mapping[str, Any], *, host: str = "") -> Observed:
         block_bytes=int(pmem.get("block_bytes") or 0),
         tiers=memory_tiers(pmem),
         demotion={"true": True, "false": False}.get(str(pmem.get("demotion"))),
+        build_id=kernel.get("build_id"),
+        switches=kernel.get("switches"),
         entry_text=boot.get("custom_cfg"),
         state=str(state["state"]) if isinstance(state, Mapping) and "state" in state else None,
     )

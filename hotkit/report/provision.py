@@ -152,11 +152,13 @@ def plan_block(plan: Mapping[str, Any]) -> RenderableType:
             format_size(node["kept_bytes"]),
         )
     steps = {
-        "entry": "write the boot entry", "arm": "arm it once", "reboot": "reboot",
-        "confirm": "see what came up", "pmem": "put the PMEM online", "verify": "verify",
+        "kernel": "install the kernel", "entry": "write the boot entry", "arm": "arm it once",
+        "reboot": "reboot", "confirm": "see what came up", "pmem": "put the PMEM online",
+        "verify": "verify",
     }  # fmt: skip
     lines: list[RenderableType] = [
         table,
+        *([Text(f"kernel: {plan['kernel_build']['release']}")] if plan["kernel_build"] else []),
         Text(f"arguments: {layout['cmdline']}"),
         Text("to do: " + ", ".join(steps[item] for item in plan["left"])),
     ]

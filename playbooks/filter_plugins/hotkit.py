@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 try:
-    from hotkit import hostplan
+    from hotkit import hostplan, kernel
     from hotkit.checks.judging import NothingExpected, judge
     from hotkit.errors import HotkitError
     from hotkit.host.holder import is_dead
@@ -32,9 +32,27 @@ def hotkit_plan(facts: dict[str, Any], variables: dict[str, Any], host: str) -> 
     wishes = {key: _plain(variables[key]) for key in _WISHES if key in variables}
     # Only whether there is power control counts for the plan: its password stays out of it.
     wishes |= {key: True for key in ("hotkit_power", "hotkit_machine") if key in variables}
+    if variables.get("hotkit_kernel") is not None:
+        wishes["hotkit_kernel"] = hotkit_kernel(str(variables["hotkit_kernel"]))
     wishes["hotkit_take_over"] = hotkit_take_over(facts, variables)
     found = hostplan.plan_host(_plain(facts), wishes, host=host).to_dict()
     return found | {"take_over": wishes["hotkit_take_over"]}
+
+
+def hotkit_kernel(name: str) -> dict[str, Any]:
+    """`hotkit_kernel` of an inventory -> the build in this controller's cache, or the problem."""
+    try:
+        return kernel.wish(kernel.chosen(name)).to_dict()
+    except HotkitError as error:
+        return {"problem": error.message, "hint": error.hint}
+
+
+def hotkit_package(plan: dict[str, Any]) -> str:
+    """Where the package of a plan's kernel lies on this controller."""
+    try:
+        return str(kernel.package_path(_plain(plan)["kernel_build"], str(plan["kernel_package"])))
+    except HotkitError as error:
+        raise AnsibleFilterError(f"{error.message} ({error.hint})") from error
 
 
 def hotkit_attach(facts: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +112,7 @@ class FilterModule:
         return {
             "hotkit_plan": hotkit_plan,
             "hotkit_attach": hotkit_attach,
+            "hotkit_package": hotkit_package,
             "hotkit_approved": hotkit_approved,
             "hotkit_stripped": hotkit_stripped,
             "hotkit_take_over": hotkit_take_over,

@@ -92,6 +92,10 @@ pmem_left:
   description: A namespace is to be given back by M(hotkit_pmem) once the stock entry runs.
   returned: restore
   type: bool
+kernels_left:
+  description: A kernel is to be removed by M(hotkit_kernel) once the stock entry runs.
+  returned: restore
+  type: bool
 fell_back:
   description: The machine came up without the token of the layout.
   returned: confirm
@@ -319,8 +323,8 @@ def restore(host, journal, stripped):
     if regenerate and not check:
         host.command(regenerate)
     folder = host.path(STATE_DIR)
-    # Its memory may be in use until the reboot: the journal stays until it is given back.
-    pmem_left = bool(journal.data and journal.data.get("pmem"))
+    # In use until the reboot: the journal stays until they are taken back by their own modules.
+    left = journal.made
     if folder.is_dir():
         # The lease and the lock are this call's own: on a clean host they alone are no change.
         changed = changed or any(item.name not in OWN_FILES for item in folder.iterdir())
@@ -330,10 +334,15 @@ def restore(host, journal, stripped):
                 # All is back: a restore that is cut off from here on must not miss its copies.
                 journal.data["originals"] = {}
                 journal.enter("planned")
-            if not pmem_left:
+            if not left:
                 forget(folder)
     running = any(word.startswith("hotkit.id=") for word in host.cmdline)
-    return changed, {"state": None, "reboot_needed": running, "pmem_left": pmem_left}
+    return changed, {
+        "state": None,
+        "reboot_needed": running,
+        "pmem_left": "pmem" in left,
+        "kernels_left": "kernels" in left,
+    }
 
 
 def _grubenv(host, name, now, before):

@@ -11,10 +11,8 @@ import os
 from pathlib import Path
 
 from ansible.module_utils.hotkit_host import (
-    STATE_DIR,
     Journal,
     Refused,
-    forget,
     release,
     run_module,
 )
@@ -250,10 +248,7 @@ def give_back(host, journal):
         return True, {"pending": False}
     if namespace:
         destroy(host, pmem, namespace)
-    del journal.data["pmem"]
-    journal.save()
-    if not journal.originals:
-        forget(host.path(STATE_DIR))
+    journal.taken_back("pmem")
     return True, {"pending": False}
 
 

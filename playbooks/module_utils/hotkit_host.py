@@ -23,7 +23,8 @@ RUN_DIR = "/run/hotkit"
 LOCK_SECONDS = 30
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _FROM_PLAN = (
-    "entry_id", "token", "method", "layout", "args", "cmdline", "kernel", "update_grub", "editenv",
+    "entry_id", "token", "method", "layout", "args", "cmdline", "kernel", "kernel_build",
+    "update_grub", "editenv",
 )  # fmt: skip
 
 
@@ -178,6 +179,18 @@ class Journal:
     def save(self):
         text = json.dumps(self.data, indent=1, sort_keys=True) + "\n"
         self.host.write(self.file, text.encode("utf-8"), mode=0o600)
+
+    @property
+    def made(self):
+        """What other steps than the entry's have to take back, by the name of their record."""
+        return {key for key in ("pmem", "kernels") if self.data and self.data.get(key)}
+
+    def taken_back(self, key):
+        """A record is done with; when it was the last thing, the journal goes as well."""
+        del self.data[key]
+        self.save()
+        if not self.originals and not self.made:
+            forget(self.host.path(STATE_DIR))
 
     def keep(self, name):
         """Copy an original before the first write to it; a second call keeps the first copy."""
@@ -353,7 +366,7 @@ def _take_lock(folder):
 def locked(host):
     """Hold the lock beside the journal, so that two controllers do not write at once."""
     folder = host.path(STATE_DIR)
-    leaving = host.module.params["step"] in ("restore", "give_back")
+    leaving = host.module.params["step"] in ("restore", "give_back", "remove")
     if host.module.check_mode or (leaving and not folder.is_dir()):
         yield
         return

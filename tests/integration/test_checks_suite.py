@@ -89,7 +89,7 @@ def test_a_machine_without_record_or_layout_is_told_so(tmp_path):
     assert code == 1
     assert found["outcome"] == "problem"
     assert "--hotkit-layout" in text
-    assert "1 failed, 13 skipped" in text
+    assert "1 failed, 15 skipped" in text
 
 
 def test_the_stock_machine_has_its_ram_but_not_our_entry(stock, tmp_path):

@@ -20,6 +20,8 @@ def test_the_demo_takes_a_stock_machine_to_a_first_result(lab_state):
     assert re.search(
         r"lab-2s-256g: layout \w+ \(4C16G-remote\).*emulated: (\d+) of \1 checks", said
     )
+    assert re.search(r"kernel: 6\.\d+\.\d+-hotkit-lab-\w{12}\n", said)
+    assert "kernel-build" in said and "kernel-switches" in said  # all checks pass, see above
     # One honest session in twenty finds its off arms different: it must say so and rank nothing.
     trusted = "NOT TRUSTWORTHY" not in said
     assert ("Overhead per sample (emulated)" in said) == trusted

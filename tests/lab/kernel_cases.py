@@ -1,0 +1,99 @@
+"""A kernel of hotkit's own on lab-small, from install to removal: for the test and `make soak`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hotkit import kernel
+from hotkit.assets import asset
+from hotkit.core.check import failed
+from hotkit.host.kernelbuild import BuiltKernel
+from hotkit.host.run import clean_env
+from tests.lab.cases import LABEL, NAME, sh
+
+# Every file of /boot and /etc to the byte; what is installed.
+_EVERYTHING = (
+    "find /boot /etc -type f -print0 | sort -z | xargs -0 sha256sum; "
+    "find /boot /etc -printf '%p %y %m %u %g %l\\n' | sort; dpkg-query --show; ls /lib/modules"
+)
+_GRUB = "sha256sum /boot/grub/grub.cfg; grub-editenv list | grep saved; ls /boot"
+_TIERS = "cat /sys/devices/virtual/memory_tiering/memory_tier*/nodelist"
+
+
+def lab_inventory(folder: Path, wanted: str) -> Path:
+    """A copy of the lab's inventory in `folder` in which lab-small asks for the kernel `wanted`."""
+    shutil.copytree(asset("inventories") / "lab", folder)
+    with (folder / "host_vars" / f"{NAME}.yml").open("a") as stream:
+        stream.write(f"hotkit_kernel: {wanted}\n")
+    return folder
+
+
+def round_trip(built: BuiltKernel, inventory: Path) -> list[str]:
+    """Provision, again, verify, rollback; the sentences of what was not as it should be."""
+    before, grub = sh(_EVERYTHING), sh(_GRUB)
+    first = _hotkit("provision", inventory)
+    if (first["status"], first.get("state")) != ("ok", "verified"):
+        return [f"provision: {first['sentence']}"]
+    verdicts = {check["name"]: check["verdict"] for check in first["verdict"]["checks"]}
+    wanted = ("kernel", "kernel-build", "kernel-switches")
+    # Only hotkit's own files are new: GRUB's menu and the stock kernels are what they were.
+    found = {
+        "the release": sh("uname -r").strip() == built.release,
+        "the checks of the kernel": all(verdicts.get(name) == "pass" for name in wanted),
+        "GRUB's files and /boot": sh(_GRUB).replace("hotkit\n", "") == grub,
+        "remote DRAM as a tier of its own": sh(_TIERS).split() == ["0", "1"],
+    }
+    second = _hotkit("provision", inventory)
+    found["a second run without a change"] = (
+        second["status"] == "ok" and second["changed"] == 0 and not second["rebooted"]
+    )
+    verified = _hotkit("verify", inventory)
+    found["verify"] = verified["outcome"] == "pass" and "kernel-build" in str(verified["checks"])
+    undone = _hotkit("rollback", inventory)
+    found["rollback"] = undone["status"] == "ok"
+    found["every byte of /boot and /etc, and no package left"] = sh(_EVERYTHING) == before
+    found["the stock kernel"] = sh("uname -r").strip() != built.release
+    return [f"not as it should be: {name}" for name, ok in found.items() if not ok]
+
+
+def host_kernel_case(number: int) -> dict[str, Any]:
+    """A kernel on top of lab-small's own configuration and modules: built, proven, round trip."""
+    folder = Path(tempfile.mkdtemp(prefix=f"hotkit-host-kernel-{number}-"))
+    config, modules = folder / "config", folder / "lsmod"
+    config.write_text(sh("cat /boot/config-$(uname -r)"))
+    modules.write_text(sh("/sbin/lsmod"))
+    wanted = kernel.recipe(None, "host", config, modules=modules)
+    built, _ = kernel.build(wanted, print, lambda text, done, known: None)
+    proof = kernel.prove(built, lambda text: None)
+    problems = [check.sentence for check in failed(proof.checks)]
+    problems += round_trip(built, lab_inventory(folder / "lab", built.key))
+    return {
+        "ok": not problems and not built.record["warnings"],
+        "label": LABEL,
+        "release": built.release,
+        "objects": built.record["objects"],
+        "timings": built.record["timings"],
+        "compiler_warnings": built.record["warnings"],
+        "modules": len(modules.read_text().splitlines()) - 1,
+        "checks": len(proof.checks),
+        "problems": problems,
+    }
+
+
+def _hotkit(what: str, inventory: Path) -> dict[str, Any]:
+    """Run the command with --json: what it says of lab-small."""
+    program = Path(sys.executable).with_name("hotkit")
+    words: list[str | Path] = [program, what, inventory, "--limit", NAME, "--json"]
+    if what != "verify":
+        words.append("--yes")
+    done = subprocess.run(words, env=clean_env(), capture_output=True, text=True, check=False)
+    if not done.stdout:
+        return {"status": "crashed", "sentence": done.stderr[-500:], "outcome": "crashed"}
+    (host,) = json.loads(done.stdout)["hosts"]
+    return dict(host)
