@@ -23,17 +23,18 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from hotkit import lab
-from hotkit.core.check import Verdict
+from hotkit import kernel, lab
+from hotkit.core.check import Verdict, failed
 from hotkit.errors import HotkitError
 from hotkit.host.accel import accelerator
 from hotkit.host.dirs import state_dir
+from hotkit.host.kernelbase import UNPATCHED
 from hotkit.host.labimage import ensure_image
 from hotkit.simulate import simulate_random
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from tests.lab import cases  # noqa: E402 (the clone's tests are no installed package)
+from tests.lab import cases, kernel_cases  # noqa: E402 (the clone's tests are no installed package)
 
 EVIDENCE_SCHEMA_VERSION = 1
 STATE = state_dir() / "soak"  # the user's: a campaign's lab has a state directory of its own
@@ -48,6 +49,7 @@ class Campaign:
     short_form: str  # the test that runs a few of its cases in CI
     count: int
     case: Callable[[int], dict[str, Any]]
+    jobs: int = 2  # cases side by side, unless --jobs says less
 
 
 def simulate_case(number: int) -> dict[str, Any]:
@@ -65,6 +67,37 @@ def simulate_case(number: int) -> dict[str, Any]:
         "kernel": done.observed.kernel_release,
         "label": str(done.observed.label),
         "failed": [c.sentence for c in done.checks if c.verdict is not Verdict.PASS],
+    }
+
+
+# Which Linux (a name in kernel/support-matrix.yml), which variant.
+KERNELS = (("6.1", None), ("6.1", UNPATCHED), ("6.1", "lockdep"), ("6.1", "kasan"), ("6.12", None))
+
+
+def kernel_case(number: int) -> dict[str, Any]:
+    """Build one of the lab's kernels and prove it."""
+    linux, variant = KERNELS[number]
+    kept: dict[str, Any] = {"linux": linux, "variant": variant, "label": "emulated"}
+    try:
+        built, _ = kernel.build(
+            kernel.recipe(linux, "lab", variant=variant), print, lambda text, done, known: None
+        )
+        proof = kernel.prove(built, lambda text: None)
+        # What lockdep and KASAN cost is not the patches'.
+        costs = kernel.cost(built) if variant in (None, UNPATCHED) else []
+    except HotkitError as error:
+        return kept | {"ok": False, "error": error.message}
+    return kept | {
+        "ok": proof.ok and not built.record["warnings"],
+        "release": built.release,
+        "build_id": built.record["build_id"],
+        "objects": built.record["objects"],
+        "timings": built.record["timings"],
+        "compiler_warnings": built.record["warnings"],
+        "checks": len(proof.checks),
+        "failed": [check.sentence for check in failed(proof.checks)],
+        "lines": list(proof.lines),
+        "cost": costs,
     }
 
 
@@ -101,6 +134,23 @@ CAMPAIGNS = (
         short_form="tests/lab/test_power_cuts.py::test_controller_killed",
         count=10,
         case=on_lab_small(cases.controller_kill_case),
+    ),
+    Campaign(
+        name="kernel-proof",
+        what="the functional proof on the patched kernels, on one without the patches, with lockdep"
+        " and with KASAN: the same results without patches as in stock mode, no splat, no warning",
+        short_form="tests/lab/test_kernel.py::test_hot_pages_are_seen_only_by_a_scan_that_flushes",
+        count=len(KERNELS),
+        case=kernel_case,
+        jobs=1,
+    ),
+    Campaign(
+        name="kernel-host",
+        what="a kernel on top of a machine's own configuration, of its own modules only: built,"
+        " proven, installed, booted, verified, removed",
+        short_form="tests/lab/test_kernel.py::test_provision_and_rollback",
+        count=1,
+        case=on_lab_small(kernel_cases.host_kernel_case),
     ),
     Campaign(
         name="simulate-random",
@@ -174,12 +224,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("campaign", nargs="?", help=", ".join(c.name for c in CAMPAIGNS))
     parser.add_argument("--count", type=int, help="how many cases (default: the campaign's own)")
-    parser.add_argument("--jobs", type=int, default=2, help="cases side by side (default: 2)")
+    parser.add_argument("--jobs", type=int, default=2, help="cases side by side, at most")
     options = parser.parse_args()
     chosen = [c for c in CAMPAIGNS if options.campaign in (None, "", c.name)]
     if not chosen:
         parser.error(f"no campaign {options.campaign}")
-    results = [run_campaign(c, options.count or c.count, options.jobs) for c in chosen]
+    results = [run_campaign(c, options.count or c.count, min(options.jobs, c.jobs)) for c in chosen]
     return 0 if all(results) else 1
 
 

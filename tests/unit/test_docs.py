@@ -1,6 +1,7 @@
 """Documentation that cannot go stale: --help is the source of docs/cli.md, links lead somewhere."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -8,10 +9,18 @@ import click
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("cli_docs", ROOT / "tools" / "cli_docs.py")
-assert spec and spec.loader
-cli_docs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(cli_docs)
+
+
+def tool(name):
+    """A script of tools/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+cli_docs = tool("cli_docs")
 
 COMMANDS = dict(cli_docs.walk(cli_docs.cli, click.Context(cli_docs.cli, info_name="hotkit")))
 PAGES = [
@@ -23,6 +32,12 @@ PAGES = [
 
 def test_cli_reference_is_current():
     assert (ROOT / "docs/cli.md").read_text() == cli_docs.render(), "run `make docs`"
+
+
+def test_the_kernels_table_is_that_of_the_evidence():
+    kernel_docs = tool("kernel_docs")
+    evidence = json.loads(kernel_docs.EVIDENCE.read_text())
+    assert kernel_docs.DOCS.read_text() == kernel_docs.render(evidence), "run `make docs`"
 
 
 @pytest.mark.parametrize("path", COMMANDS)
