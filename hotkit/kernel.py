@@ -223,8 +223,11 @@ def prove(kernel: BuiltKernel, seen: Callable[[str], None]) -> Proof:
 
 def cost(kernel: BuiltKernel) -> list[dict[str, Any]]:
     """What its scans cost in stock mode, in instructions (kernel/proof/cost.c): measured lines."""
-    return [line for line in boot_cost(kernel.vmlinuz, lambda name: None)
-            if line["proof"] in ("cost", "damon")]  # fmt: skip
+    lines = boot_cost(kernel.vmlinuz, lambda name: None)
+    for line in lines:
+        if line["proof"] == "error":
+            raise HotkitError(f"the cost of {kernel.release}: {line['message']}")
+    return [line for line in lines if line["proof"] in ("cost", "damon")]
 
 
 def _config(path: Path | None) -> str:

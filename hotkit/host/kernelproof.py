@@ -26,8 +26,9 @@ _MACHINE = (
     "-numa", "node,nodeid=0,memdev=ram0,cpus=0-1", "-numa", "node,nodeid=1,memdev=ram1",
 )  # fmt: skip
 # Warnings are to be seen (a splat of lockdep's is one), what a boot says beside them is not.
+_CMDLINE = "console=ttyS0 panic=-1 loglevel=5"
 # Kernel threads stay away from CPU 1, where the hot program runs: each would flush its TLB.
-_CMDLINE = "console=ttyS0 panic=-1 loglevel=5 isolcpus=1 hotkit.cpuless_lower_tier=1"
+_ARGUMENTS = "isolcpus=1 hotkit.cpuless_lower_tier=1"
 # How the kernel's own checkers begin what they found.
 _SPLAT = re.compile(r"(?:BUG|WARNING|KASAN|Oops|INFO: possible|general protection fault)[: ].*")
 _TIMEOUT_S = 600
@@ -40,24 +41,25 @@ def boot_proof(kernel: Path, *, accel: str, seen: Callable[[str], None]) -> list
 
     Raises HotkitError, with the console's last lines, when the kernel did not come through.
     """
-    return _boot(kernel, accelerator_words(accel), (), seen)
+    return _boot(kernel, (*accelerator_words(accel), *_MACHINE), _ARGUMENTS, seen)
 
 
 def boot_cost(kernel: Path, seen: Callable[[str], None]) -> list[dict[str, Any]]:
     """The lines of kernel/proof/cost.c, in a machine whose clock counts instructions.
 
     A nanosecond of the guest is an instruction there (QEMU's icount with shift=0): two kernels
-    differ by what they execute, and not by what else the host does. Raises as `boot_proof`.
+    differ by what they execute, and not by what else the host does. It has one CPU: Linux gives the
+    APIC timer up there, and a second CPU would wait for it for ever. Raises as `boot_proof`.
     """
-    counting = ["-accel", "tcg,thread=single", "-cpu", "max", "-icount", "shift=0"]
-    return _boot(kernel, counting, ("hotkit_cost=1",), seen)
+    words = (
+        "-accel", "tcg,thread=single", "-cpu", "max", "-icount", "shift=0,sleep=off",
+        "-machine", "q35", "-m", "1G", "-smp", "1",
+    )  # fmt: skip
+    return _boot(kernel, words, "hotkit_cost=1", seen)
 
 
 def _boot(
-    kernel: Path,
-    accel_words: Sequence[str],
-    arguments: Sequence[str],
-    seen: Callable[[str], None],
+    kernel: Path, machine: Sequence[str], arguments: str, seen: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Raises HotkitError, with the console's last lines, when the kernel did not come through."""
     with tempfile.TemporaryDirectory(prefix="hotkit-proof-") as name:
@@ -67,10 +69,10 @@ def _boot(
         (folder / "initramfs").write_bytes(_initramfs(folder))
         words: list[str | Path] = [
             QEMU, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
-            *accel_words, *_MACHINE,
+            *machine,
             "-serial", f"file:{console}", "-serial", f"file:{facts}",
             "-kernel", kernel, "-initrd", folder / "initramfs",
-            "-append", " ".join((_CMDLINE, *arguments)),
+            "-append", f"{_CMDLINE} {arguments}",
         ]  # fmt: skip
         lines = _follow(words, facts, seen)
         if lines and lines[-1]["proof"] == "end":

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "proof.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,12 +20,13 @@ static void idle_round(void)
 {
 	uint64_t word = ~0ULL;
 
+	/* The last word of the memory is shorter than 8 bytes. */
 	for (int i = 0; i < words; i++)
-		if (pwrite(idle_fd, &word, 8, word_at[i]) != 8)
-			die("page_idle/bitmap cannot be written");
+		if (pwrite(idle_fd, &word, 8, word_at[i]) < 0)
+			die("page_idle/bitmap at %lu: %s", word_at[i], strerror(errno));
 	for (int i = 0; i < words; i++)
-		if (pread(idle_fd, &word, 8, word_at[i]) != 8)
-			die("page_idle/bitmap cannot be read");
+		if (pread(idle_fd, &word, 8, word_at[i]) < 0)
+			die("page_idle/bitmap at %lu: %s", word_at[i], strerror(errno));
 }
 
 static void fault_round(void)
