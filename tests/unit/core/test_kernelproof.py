@@ -114,7 +114,7 @@ def test_stock_folio_referenced_flushes_huge_pages():
         (demotion(on_node1_after=0), False),
         (demotion(on_node0_before=0), False),
         (reclaim(), True),
-        (reclaim(hot_left=64), False),  # stock that spares hot pages was not blind
+        (reclaim(hot_left=37), True),  # chance: stock has no promise to keep
         (reclaim(mode=1, hot_left=64), True),
         (reclaim(mode=1, hot_left=5), False),
         (reclaim(samples=0), False),
