@@ -17,7 +17,7 @@ BLIND_AT_MOST = 0.05
 SEEN_AT_LEAST = 0.95
 # ... with a second process there are intervals in which the first one had no turn.
 SEEN_BESIDE_AT_LEAST = 0.8
-# Cold pages that idle page tracking finds not idle at first sit in per-CPU LRU batches.
+# Room for a page that idle page tracking cannot mark yet: it sits in a per-CPU LRU batch.
 COLD_AT_MOST = 0.02
 # Of the flushes that were asked for: interrupts that had to be sent. The rest was asked for while
 # the program was off its CPU (a kernel thread's turn), on an idle machine none.
@@ -176,10 +176,10 @@ def _reclaim(line: Mapping[str, Any]) -> Iterable[Check]:
         f" {line['cold_left']} of {pages - hot} cold pages stayed"
     )
     # How many hot pages go in stock mode is a matter of chance: what is unmapped on the way flushes
-    # TLBs as well (0 to 37 of 64 stayed in five runs).
-    wanted, ok = ("the hot pages stay", line["hot_left"] >= 0.9 * hot) if line["mode"] else (
-        "cold pages go", True)  # fmt: skip
-    ok = ok and line["samples"] >= pages / 2 and line["cold_left"] <= 0.5 * (pages - hot)
+    # TLBs as well (emulated: 0 to 37 of 64 stayed in five runs).
+    wanted = "the hot pages stay" if line["mode"] else "cold pages go"
+    works = line["samples"] >= pages / 2 and line["cold_left"] <= 0.5 * (pages - hot)
+    ok = works and (not line["mode"] or line["hot_left"] >= 0.9 * hot)
     yield judged(name, wanted, said, ok, said)
 
 

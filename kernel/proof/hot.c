@@ -40,7 +40,7 @@ static void touch_for_ever(enum memory memory, int hot)
 	}
 }
 
-static pid_t begin(void)
+pid_t fork_hot(void)
 {
 	pid_t pid = fork();
 
@@ -48,6 +48,24 @@ static pid_t begin(void)
 	if (!pid)
 		pin(sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	return pid;
+}
+
+pid_t spin_beside(void)
+{
+	pid_t pid = fork_hot();
+
+	if (!pid)
+		for (;;)
+			;
+	return pid;
+}
+
+void stop(pid_t pid)
+{
+	if (!pid)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 struct hot hot_start(enum memory memory, int beside)
@@ -61,17 +79,13 @@ struct hot hot_start(enum memory memory, int beside)
 	if (!shared)
 		shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	memset(shared, 0, sizeof(*shared));
-	hot.pid = begin();
+	hot.pid = fork_hot();
 	if (!hot.pid)
 		touch_for_ever(memory, hot.hot);
 	while (!shared->address)
 		sleep_ms(2);
-	if (beside) {
-		hot.beside = begin();
-		if (!hot.beside)
-			for (;;)
-				;
-	}
+	if (beside)
+		hot.beside = spin_beside();
 	hot.address = shared->address;
 	sleep_ms(200);
 	return hot;
@@ -79,12 +93,8 @@ struct hot hot_start(enum memory memory, int beside)
 
 void hot_stop(struct hot *hot)
 {
-	kill(hot->pid, SIGKILL);
-	waitpid(hot->pid, NULL, 0);
-	if (hot->beside) {
-		kill(hot->beside, SIGKILL);
-		waitpid(hot->beside, NULL, 0);
-	}
+	stop(hot->pid);
+	stop(hot->beside);
 }
 
 uint64_t hot_turns(void)

@@ -40,6 +40,10 @@ struct hot {
 	int pages;
 	int hot;		/* pages 0 .. hot - 1 are touched */
 };
+/* fork(), with the child on the CPU of the hot program; a child that spins there; its end. */
+pid_t fork_hot(void);
+pid_t spin_beside(void);
+void stop(pid_t pid);
 struct hot hot_start(enum memory memory, int beside);
 void hot_stop(struct hot *hot);
 /* Turns of the loop so far: a page was touched between two looks when this moved by 2. */

@@ -2,12 +2,10 @@
 #include "proof.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGES 2000
@@ -30,7 +28,6 @@ struct holder {
 static void hold_pages(struct shared *shared)
 {
 	put(WORKLOAD "cgroup.procs", "%d", getpid());
-	pin(1);
 	char *pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -53,32 +50,21 @@ static struct holder hold(int touch, int beside)
 	holder.shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	holder.shared->touch = touch;
 	mkdir(CGROUP "proof", 0755);
-	holder.pid = fork();
+	holder.pid = fork_hot();
 	if (!holder.pid)
 		hold_pages(holder.shared);
 	while (!holder.shared->address)
 		sleep_ms(5);
-	if (beside) {
-		holder.beside = fork();
-		if (!holder.beside) {
-			pin(1);
-			for (;;)
-				;
-		}
-	}
+	if (beside)
+		holder.beside = spin_beside();
 	sleep_ms(200);
 	return holder;
 }
 
 static void release(struct holder *holder)
 {
-	pid_t all[] = { holder->pid, holder->beside };
-
-	for (int i = 0; i < 2; i++)
-		if (all[i]) {
-			kill(all[i], SIGKILL);
-			waitpid(all[i], NULL, 0);
-		}
+	stop(holder->pid);
+	stop(holder->beside);
 	munmap(holder->shared, PAGE);
 	rmdir(CGROUP "proof");
 }
@@ -103,7 +89,7 @@ static void reclaim(const char *bytes)
 	}
 }
 
-/* memory.reclaim asks about pages. Blind to the TLB, it demotes the hot ones like all others. */
+/* memory.reclaim asks about pages. Blind to the TLB, it demotes hot ones too; how many is chance. */
 static void reclaim_mode(int mode)
 {
 	struct holder holder = hold(1, 0);

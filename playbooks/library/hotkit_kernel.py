@@ -160,10 +160,8 @@ def run_step(host, params):
         return remove(host, journal)
     plan = params["plan"]
     if params["step"] == "look":
-        done = False, {"installed": is_installed(host, plan["kernel_build"])}
-    else:
-        done = install(host, journal, plan, params["package"])
-    return done
+        return False, {"installed": is_installed(host, plan["kernel_build"])}
+    return install(host, journal, plan, params["package"])
 
 
 def main():
