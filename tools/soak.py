@@ -23,12 +23,11 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from hotkit import kernel, lab
-from hotkit.core.check import Verdict, failed
+from hotkit import lab
+from hotkit.core.check import Verdict
 from hotkit.errors import HotkitError
 from hotkit.host.accel import accelerator
 from hotkit.host.dirs import state_dir
-from hotkit.host.kernelbase import UNPATCHED
 from hotkit.host.labimage import ensure_image
 from hotkit.simulate import simulate_random
 
@@ -67,37 +66,6 @@ def simulate_case(number: int) -> dict[str, Any]:
         "kernel": done.observed.kernel_release,
         "label": str(done.observed.label),
         "failed": [c.sentence for c in done.checks if c.verdict is not Verdict.PASS],
-    }
-
-
-# Which Linux (a name in kernel/support-matrix.yml), which variant.
-KERNELS = (("6.1", None), ("6.1", UNPATCHED), ("6.1", "lockdep"), ("6.1", "kasan"), ("6.12", None))
-
-
-def kernel_case(number: int) -> dict[str, Any]:
-    """Build one of the lab's kernels and prove it."""
-    linux, variant = KERNELS[number]
-    kept: dict[str, Any] = {"linux": linux, "variant": variant, "label": "emulated"}
-    try:
-        built, _ = kernel.build(
-            kernel.recipe(linux, "lab", variant=variant), print, lambda text, done, known: None
-        )
-        proof = kernel.prove(built, lambda text: None)
-        # What lockdep and KASAN cost is not the patches'.
-        costs = kernel.cost(built) if variant in (None, UNPATCHED) else []
-    except HotkitError as error:
-        return kept | {"ok": False, "error": error.message}
-    return kept | {
-        "ok": proof.ok and not built.record["warnings"],
-        "release": built.release,
-        "build_id": built.record["build_id"],
-        "objects": built.record["objects"],
-        "timings": built.record["timings"],
-        "compiler_warnings": built.record["warnings"],
-        "checks": len(proof.checks),
-        "failed": [check.sentence for check in failed(proof.checks)],
-        "lines": list(proof.lines),
-        "cost": costs,
     }
 
 
@@ -140,8 +108,8 @@ CAMPAIGNS = (
         what="the functional proof on the patched kernels, on one without the patches, with lockdep"
         " and with KASAN: the same results without patches as in stock mode, no splat, no warning",
         short_form="tests/lab/test_kernel.py::test_hot_pages_are_seen_only_by_a_scan_that_flushes",
-        count=len(KERNELS),
-        case=kernel_case,
+        count=len(kernel_cases.KERNELS),
+        case=kernel_cases.kernel_case,
         jobs=1,
     ),
     Campaign(

@@ -28,7 +28,7 @@ from hotkit.host.ssh import Ssh
 
 NAME = "lab-small"
 LABEL = "emulated"
-# /boot and /etc to the byte, with owners and modes; what GRUB needs; what is armed; our journal.
+# What GRUB needs; what is armed; our journal.
 _LOOK = r"""
 echo "stock $(sha256sum < /boot/grub/grub.cfg)"
 grub-script-check /boot/grub/grub.cfg || echo "BAD grub.cfg"
@@ -40,10 +40,12 @@ ls /boot/vmlinuz-* /boot/initrd.img-* >/dev/null || echo "BAD no kernel"
 [ ! -e /var/lib/hotkit/state.json ] || python3 -m json.tool /var/lib/hotkit/state.json >/dev/null ||
     echo "BAD state.json"
 """
-_EVERYTHING = (
+# /boot and /etc to the byte, with owners, modes and links.
+EVERY_BYTE = (
     "find /boot /etc -type f -print0 | sort -z | xargs -0 sha256sum; "
-    "find /boot /etc -printf '%p %y %m %u %g %l\\n' | sort; ls /var/lib"
+    "find /boot /etc -printf '%p %y %m %u %g %l\\n' | sort"
 )
+_EVERYTHING = f"{EVERY_BYTE}; ls /var/lib"
 
 
 # (what runs, task that begins, seconds after that): every step of provision, inside and between.

@@ -13,15 +13,15 @@ from typing import Any
 from hotkit import kernel
 from hotkit.assets import asset
 from hotkit.core.check import failed
-from hotkit.host.kernelbuild import BuiltKernel
+from hotkit.errors import HotkitError
+from hotkit.host.kernelbase import UNPATCHED
+from hotkit.host.kernelbuild import BuiltKernel, Recipe
 from hotkit.host.run import clean_env
-from tests.lab.cases import LABEL, NAME, sh
+from tests.lab.cases import EVERY_BYTE, LABEL, NAME, sh
 
-# Every file of /boot and /etc to the byte; what is installed.
-_EVERYTHING = (
-    "find /boot /etc -type f -print0 | sort -z | xargs -0 sha256sum; "
-    "find /boot /etc -printf '%p %y %m %u %g %l\\n' | sort; dpkg-query --show; ls /lib/modules"
-)
+# Which Linux (a name in kernel/support-matrix.yml), which variant.
+KERNELS = (("6.1", None), ("6.1", UNPATCHED), ("6.1", "lockdep"), ("6.1", "kasan"), ("6.12", None))
+_EVERYTHING = f"{EVERY_BYTE}; dpkg-query --show; ls /lib/modules"
 _GRUB = "sha256sum /boot/grub/grub.cfg; grub-editenv list | grep saved; ls /boot"
 _TIERS = "cat /sys/devices/virtual/memory_tiering/memory_tier*/nodelist"
 
@@ -62,28 +62,53 @@ def round_trip(built: BuiltKernel, inventory: Path) -> list[str]:
     return [f"not as it should be: {name}" for name, ok in found.items() if not ok]
 
 
-def host_kernel_case(number: int) -> dict[str, Any]:
-    """A kernel on top of lab-small's own configuration and modules: built, proven, round trip."""
-    folder = Path(tempfile.mkdtemp(prefix=f"hotkit-host-kernel-{number}-"))
-    config, modules = folder / "config", folder / "lsmod"
-    config.write_text(sh("cat /boot/config-$(uname -r)"))
-    modules.write_text(sh("/sbin/lsmod"))
-    wanted = kernel.recipe(None, "host", config, modules=modules)
-    built, _ = kernel.build(wanted, print, lambda text, done, known: None)
+def build(wanted: Recipe) -> BuiltKernel:
+    """The kernel, with its steps told on standard output."""
+    return kernel.build(wanted, print, lambda text, done, known: None)[0]
+
+
+def build_and_prove(wanted: Recipe) -> tuple[BuiltKernel, dict[str, Any]]:
+    """The kernel, and what a campaign keeps of its build and its proof."""
+    built = build(wanted)
     proof = kernel.prove(built, lambda text: None)
-    problems = [check.sentence for check in failed(proof.checks)]
-    problems += round_trip(built, lab_inventory(folder / "lab", built.key))
-    return {
-        "ok": not problems and not built.record["warnings"],
+    return built, {
+        "ok": proof.ok and not built.record["warnings"],
         "label": LABEL,
         "release": built.release,
+        "build_id": built.record["build_id"],
         "objects": built.record["objects"],
         "timings": built.record["timings"],
         "compiler_warnings": built.record["warnings"],
-        "modules": len(modules.read_text().splitlines()) - 1,
         "checks": len(proof.checks),
-        "problems": problems,
+        "failed": [check.sentence for check in failed(proof.checks)],
+        "lines": list(proof.lines),
     }
+
+
+def kernel_case(number: int) -> dict[str, Any]:
+    """Build one of the lab's kernels and prove it."""
+    linux, variant = KERNELS[number]
+    kept: dict[str, Any] = {"linux": linux, "variant": variant, "label": LABEL}
+    try:
+        built, proven = build_and_prove(kernel.recipe(linux, "lab", variant=variant))
+        # What lockdep and KASAN cost is not the patches'.
+        costs = kernel.cost(built) if variant in (None, UNPATCHED) else []
+    except HotkitError as error:
+        return kept | {"ok": False, "error": error.message}
+    return kept | proven | {"cost": costs}
+
+
+def host_kernel_case(number: int) -> dict[str, Any]:
+    """A kernel on top of lab-small's own configuration and modules: built, proven, round trip."""
+    with tempfile.TemporaryDirectory(prefix=f"hotkit-host-kernel-{number}-") as name:
+        folder = Path(name)
+        config, modules = folder / "config", folder / "lsmod"
+        config.write_text(sh("cat /boot/config-$(uname -r)"))
+        modules.write_text(sh("/sbin/lsmod"))
+        built, kept = build_and_prove(kernel.recipe(None, "host", config, modules=modules))
+        problems = round_trip(built, lab_inventory(folder / "lab", built.key))
+        loaded = len(modules.read_text().splitlines()) - 1
+    return kept | {"ok": kept["ok"] and not problems, "modules": loaded, "problems": problems}
 
 
 def _hotkit(what: str, inventory: Path) -> dict[str, Any]:

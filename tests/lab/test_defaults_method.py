@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_provision import EVERYTHING, NAME, changed_inventory, hotkit, sh
+from test_provision import NAME, changed_inventory, hotkit, sh
 
 from hotkit.errors import ExitCode
 from hotkit.host.inventory import Host
+from tests.lab.cases import EVERY_BYTE
 
 pytestmark = pytest.mark.lab
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.lab
 def test_drop_in_boots_and_is_taken_back(
     lab_machine: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = sh(lab_machine, EVERYTHING)
+    before = sh(lab_machine, EVERY_BYTE)
     wish = "hotkit_entry_method: defaults\nhotkit_commit: true\n"
     folder = str(changed_inventory(tmp_path / "defaults", "hotkit_profile:", wish))
 
@@ -34,5 +35,5 @@ def test_drop_in_boots_and_is_taken_back(
 
     code, said = hotkit(capsys, "rollback", folder, "--yes", "--no-reboot")
     assert (code, said["rebooted"]) == (ExitCode.OK, [])
-    assert sh(lab_machine, EVERYTHING) == before
+    assert sh(lab_machine, EVERY_BYTE) == before
     assert NAME in said["hosts"][0]["host"]

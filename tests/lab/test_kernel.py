@@ -27,8 +27,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab_tools")]
 @pytest.fixture(scope="module")
 def built() -> BuiltKernel:
     """The lab's kernel of today's patches."""
-    found, _ = kernel.build(kernel.recipe(None, "lab"), print, lambda text, done, known: None)
-    return found
+    return kernel_cases.build(kernel.recipe(None, "lab"))
 
 
 def test_a_second_build_is_found(built: BuiltKernel, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,15 +24,11 @@ from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.inventory import Host
 from hotkit.host.run import run
 from hotkit.host.ssh import Ssh
+from tests.lab.cases import EVERY_BYTE
 
 pytestmark = pytest.mark.lab
 
 NAME = "lab-small"
-# Every file of /boot and /etc to the byte, and owner, mode and kind of everything there.
-EVERYTHING = (
-    "find /boot /etc -type f -print0 | sort -z | xargs -0 sha256sum; "
-    "find /boot /etc -printf '%p %y %m %u %g %l\\n' | sort"
-)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +40,7 @@ def machine(own_machine: Callable[[str], Host]) -> Host:
 @pytest.fixture(scope="module")
 def before(machine: Host) -> str:
     """What /boot and /etc hold before hotkit has written anything."""
-    return sh(machine, EVERYTHING)
+    return sh(machine, EVERY_BYTE)
 
 
 def sh(machine: Host, command: str) -> str:
@@ -62,12 +58,12 @@ def test_good_layout(machine: Host, before: str, capsys: pytest.CaptureFixture[s
     # A dry run first: it tells, and touches nothing.
     code, said = hotkit(capsys, "provision", "lab", "--check", "--diff")
     assert code == ExitCode.OK and said["hosts"][0]["status"] == "would-change"
-    assert sh(machine, EVERYTHING) == before
+    assert sh(machine, EVERY_BYTE) == before
 
     # Without a terminal nobody can say yes: the plan is shown, and that is all.
     assert main(["provision", "lab", "--limit", NAME]) == ExitCode.BAD_INPUT
     assert "--yes" in capsys.readouterr().err
-    assert sh(machine, EVERYTHING) == before
+    assert sh(machine, EVERY_BYTE) == before
 
     code, said = hotkit(capsys, "provision", "lab", "--yes")
     (host,) = said["hosts"]
@@ -123,7 +119,7 @@ def test_rollback_to_the_byte(
 ) -> None:
     code, said = hotkit(capsys, "rollback", "lab", "--yes")
     assert code == ExitCode.OK and said["rebooted"] == [NAME]
-    assert sh(machine, EVERYTHING) == before
+    assert sh(machine, EVERY_BYTE) == before
     assert "hotkit" not in sh(machine, "cat /proc/cmdline; ls /var/lib")
 
     code, said = hotkit(capsys, "rollback", "lab", "--yes")
@@ -168,7 +164,7 @@ def test_panic_falls_back_to_the_stock_entry(
 
     code, said = hotkit(capsys, "rollback", "lab", "--yes", "--no-reboot")
     assert (code, said["rebooted"]) == (ExitCode.OK, [])
-    assert sh(machine, EVERYTHING) == before
+    assert sh(machine, EVERY_BYTE) == before
 
 
 def changed_inventory(folder: Path, before: str, line: str) -> Path:
