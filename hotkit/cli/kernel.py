@@ -64,7 +64,7 @@ def build(
     """Build the kernel and its package, unless it is built already.
 
     Fetches the source package through apt, applies kernel/patches, compiles, and packs a .deb (and
-    an .rpm where rpmbuild is). No root is needed. Takes 8 to 15 minutes on two cores (base lab); a
+    an .rpm where rpmbuild is). No root is needed. Takes about 7 minutes on two cores (base lab); a
     build that is cut off goes on where it was. What comes out is kept below ~/.cache/hotkit/kernels
     by a hash of source, patches and configuration, with a record of the build.
 
