@@ -99,6 +99,9 @@ static void setup(void)
 	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
 	mount("cgroup", "/cgroup", "cgroup2", 0, NULL);
 	put(CGROUP "cgroup.subtree_control", "+memory");
+	/* A host's configuration may have it on: prove_mglru() asks for it where it is the matter. */
+	if (present("/sys/kernel/mm/lru_gen/enabled"))
+		put("/sys/kernel/mm/lru_gen/enabled", "0");
 	out = open("/dev/ttyS1", O_WRONLY);
 	if (out >= 0) {
 		tcgetattr(out, &raw);
