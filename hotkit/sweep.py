@@ -18,7 +18,7 @@ from typing import Any
 import hotkit
 from hotkit import lab
 from hotkit.core.analysis import Analysis, RunResult, analyse
-from hotkit.core.design import PlannedRun, schedule
+from hotkit.core.design import Arm, PlannedRun, schedule
 from hotkit.core.labels import Label, label_of
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION, ask_agent, talk_to_agent
@@ -141,8 +141,7 @@ def sweep(
     watch(Progress(host=place.name, step="installing the agent"))
     paths = _install(place, agent, workload, folder)
     watch(Progress(host=place.name, step="asking the agent what works"))
-    names = list(dict.fromkeys(["none", *(arm.tracker for arm in arms)]))
-    machine = _probe(place, paths[0], names)
+    machine = _probe(place, paths[0], arms)
     plan = _plan_for_agent(spec, runs)
     write_once(
         folder / MANIFEST, _manifest(place, spec, description, plan, machine, agent, workload)
@@ -228,10 +227,12 @@ def _install(place: _Place, agent: Built, workload: Built, folder: Path) -> tupl
     return paths[0], paths[1]
 
 
-def _probe(place: _Place, agent: str, trackers: Sequence[str]) -> dict[str, Any]:
+def _probe(place: _Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
     """The machine as the agent describes it; an error when a tracker cannot be used there."""
-    argv = place.words([place.python, agent, "probe", *trackers])
-    events = ask_agent(run(argv, check=False, timeout=120), host=place.name)
+    argv = place.words([place.python, agent, "probe"])
+    wanted = [{"tracker": arm.tracker, "settings": dict(arm.settings)} for arm in arms]
+    done = run(argv, check=False, timeout=120, input=json.dumps(wanted) + "\n")
+    events = ask_agent(done, host=place.name)
     for event in events:
         if event["type"] == "probe" and not event["available"]:
             raise HotkitError(

@@ -1,7 +1,8 @@
 """The agent's command line: what the controller runs on a measured machine.
 
   python3 agent.pyz hello                      who am I: one event
-  python3 agent.pyz probe [TRACKER...]         which trackers work here
+  python3 agent.pyz probe                      which trackers work here: JSON on stdin, a list of
+                                               {"tracker", "settings"} ([] means all)
   python3 agent.pyz run --binary HOTSET        the schedule: one JSON line on stdin
 
 Standard input is the line of life: when it ends (ssh is gone, the controller was interrupted), the
@@ -23,6 +24,7 @@ from typing import NoReturn
 from hotkit.agent.protocol import AgentError, Emitter
 from hotkit.agent.runner import Runner
 from hotkit.agent.trackers import TRACKERS
+from hotkit.agent.undo import Undo, state_directory
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -32,17 +34,21 @@ def main(argv: list[str] | None = None) -> int:
     """Do one job; returns the exit status."""
     options = _parse(argv)
     emitter = Emitter(sys.stdout)
-    runner = Runner(emitter, options.binary or "", _own_hash())
+    undo = Undo(state_directory())
+    runner = Runner(emitter, options.binary or "", _own_hash(), undo)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
-        runner.hello()
-        if options.command == "probe":
-            runner.probe(options.tracker or sorted(TRACKERS))
-        elif options.command == "run":
+        if options.command == "run":
+            runner.hello(restored=undo.open())
             schedule = json.loads(sys.stdin.readline())
             _watch_stdin()
             runner.carry_out(schedule)
+            return 0
+        runner.hello(restored=[])
+        if options.command == "probe":
+            wanted = json.loads(sys.stdin.readline() or "[]")
+            runner.probe(wanted or [{"tracker": name} for name in sorted(TRACKERS)])
         return 0
     except AgentError as error:
         emitter.emit("error", run=None, message=error.message, fix=error.fix)
@@ -58,18 +64,21 @@ def main(argv: list[str] | None = None) -> int:
         # From here on nothing may interrupt: the workload must not outlive us.
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        runner.clean_up()
+        try:
+            runner.clean_up()
+        except AgentError as error:
+            emitter.emit("error", run=None, message=error.message, fix=error.fix)
+        undo.close()
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="agent.pyz", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("hello")
-    probe = commands.add_parser("probe")
-    probe.add_argument("tracker", nargs="*")
+    commands.add_parser("probe")
     run = commands.add_parser("run")
     run.add_argument("--binary", required=True, help="the workload's program")
-    parser.set_defaults(binary=None, tracker=None)
+    parser.set_defaults(binary=None)
     return parser.parse_args(argv)
 
 

@@ -41,27 +41,3 @@ def knobs() -> dict[str, str]:
         "lru_gen": "/sys/kernel/mm/lru_gen/enabled",
     }
     return {name: line(path) for name, path in files.items() if text(path) is not None}
-
-
-def counters() -> dict[str, int]:
-    """Counters whose growth during a run may explain its time.
-
-    `steal_ns`: time that a hypervisor took from all CPUs (/proc/stat, in ticks); `ctxt`: context
-    switches of the machine; `pgfault`: page faults of the machine (/proc/vmstat), in which the
-    write faults of a tracker show; `swap`: pages swapped in or out.
-    """
-    found: dict[str, int] = {}
-    tick_ns = 1000000000 // os.sysconf("SC_CLK_TCK")
-    for row in (text("/proc/stat") or "").splitlines():
-        fields = row.split()
-        if fields[:1] == ["cpu"] and len(fields) > 8:
-            found["steal_ns"] = int(fields[8]) * tick_ns
-        elif fields[:1] == ["ctxt"]:
-            found["ctxt"] = int(fields[1])
-    for row in (text("/proc/vmstat") or "").splitlines():
-        name, _, value = row.partition(" ")
-        if name == "pgfault":
-            found["pgfault"] = int(value)
-        elif name in ("pswpin", "pswpout"):
-            found["swap"] = found.get("swap", 0) + int(value)
-    return found

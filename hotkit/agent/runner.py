@@ -10,10 +10,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from hotkit.agent.platform import counters, describe
+from hotkit.agent import cgroup
+from hotkit.agent.counters import counters
+from hotkit.agent.platform import describe
 from hotkit.agent.protocol import VERSION, AgentError, Emitter
+from hotkit.agent.threads import cpus_of
 from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import Tracker
+from hotkit.agent.trackers.base import Target, Tracker, complete
+from hotkit.agent.undo import Undo
 from hotkit.agent.workloads import WORKLOADS
 from hotkit.agent.workloads.hotset import Hotset
 
@@ -22,12 +26,13 @@ _MOST_TRIES = 40
 
 
 class Runner:
-    """One schedule on this machine. `stop_now` may be called from a signal handler."""
+    """One schedule on this machine. `undo` must be open before `carry_out`."""
 
-    def __init__(self, emitter: Emitter, binary: str, agent_hash: str):
+    def __init__(self, emitter: Emitter, binary: str, agent_hash: str, undo: Undo):
         self._emit = emitter.emit
         self._binary = binary
         self._hash = agent_hash
+        self._undo = undo
         self._workload: Hotset | None = None
         self._tracker: Tracker | None = None
 
@@ -43,33 +48,42 @@ class Runner:
         finally:
             if workload is not None:
                 workload.stop()
+        _, failed = self._undo.undo()
+        if failed:
+            raise AgentError("; ".join(failed), "put it back by hand, or reboot")
 
-    def hello(self) -> None:
-        self._emit("hello", protocol=VERSION, agent_sha256=self._hash, machine=describe())
+    def hello(self, restored: list[str]) -> None:
+        """Who speaks; `restored` is what an agent before us left, and what was put back of it."""
+        self._emit(
+            "hello",
+            protocol=VERSION,
+            agent_sha256=self._hash,
+            machine=describe(),
+            restored=restored,
+        )
 
-    def probe(self, names: list[str]) -> dict[str, bool]:
-        """Say for each tracker whether it works here."""
-        available = {}
-        for name in names:
-            if name not in TRACKERS:
-                raise AgentError(
-                    f"no tracker {name!r}", "this agent knows " + ", ".join(sorted(TRACKERS))
-                )
-            tracker = TRACKERS[name]()
-            found = tracker.probe()
-            available[name] = found.available
-            self._emit("probe", tracker=name, units=tracker.units, **found.as_json())
-        return available
+    def probe(self, wanted: list[dict[str, Any]]) -> bool:
+        """Say for each `{"tracker", "settings"}` whether it works here; whether all do."""
+        works = True
+        for item in wanted:
+            tracker = _kind(item["tracker"])(self._undo)
+            settings = complete(type(tracker), item.get("settings") or {})
+            found = tracker.probe(settings)
+            works = works and found.available
+            self._emit(
+                "probe", tracker=tracker.name, how=tracker.how, units=tracker.units,
+                settings=settings, **found.as_json(),
+            )  # fmt: skip
+        return works
 
     def carry_out(self, schedule: dict[str, Any]) -> None:
         """The whole schedule. Raises AgentError when it cannot go on."""
         if schedule.get("v") != VERSION:
             raise AgentError(f"the schedule is of version {schedule.get('v')!r}, not {VERSION}")
         runs = schedule["runs"]
-        names = list(dict.fromkeys(run["tracker"] for run in runs))
-        missing = [name for name, works in self.probe(names).items() if not works]
-        if missing:
-            raise AgentError("cannot be used here: " + ", ".join(missing))
+        arms = {repr((run["tracker"], run.get("settings"))): run for run in runs}
+        if not self.probe(list(arms.values())):
+            raise AgentError("not every tracker of the schedule can be used here")
         spec = schedule["workload"]
         if spec["kind"] not in WORKLOADS:
             raise AgentError("no workload {!r}".format(spec["kind"]))
@@ -103,7 +117,7 @@ class Runner:
         return work
 
     def _timed(self, kind: type[Hotset], parameters: dict[str, Any]) -> dict[str, Any]:
-        self._workload = kind(self._binary, parameters)
+        self._workload = kind(self._binary, parameters, cgroup.make(self._undo))
         try:
             self._workload.start()
             return self._workload.run()
@@ -113,24 +127,29 @@ class Runner:
     def _one_run(self, kind: type[Hotset], parameters: dict[str, Any], run: dict[str, Any]) -> None:
         """Populate, start the tracker, time the work, stop the tracker, tell."""
         name = run["run"]
-        tracker = TRACKERS[run["tracker"]]()
-        settings = {key: rule[1] for key, rule in tracker.settings.items()}
-        settings.update(run.get("settings") or {})
-        unknown = sorted(set(settings) - set(tracker.settings))
-        if unknown:
-            raise AgentError("{} has no setting {}".format(tracker.name, ", ".join(unknown)))
-        self._workload = kind(self._binary, parameters)
+        tracker = _kind(run["tracker"])(self._undo)
+        settings = complete(type(tracker), run.get("settings") or {})
+        group = cgroup.make(self._undo)
+        self._workload = kind(self._binary, parameters, group)
         began = time.monotonic_ns()
         try:
             truth = self._workload.start()
             self._emit("run", run=name, tracker=tracker.name, settings=settings, truth=truth)
-            before = counters()
+            target: Target = {
+                "kind": "process",
+                "pid": truth["pid"],
+                "ranges": [[truth["start"], truth["start"] + truth["bytes"]]],
+                "cpus": truth.get("cpus") or cpus_of(truth["pid"]),
+                "cgroup": str(group) if group else None,
+            }
             self._tracker = tracker
-            tracker.start({"kind": "process", "pid": truth["pid"]}, settings)
+            before = counters()
+            tracker.start(target, settings)
             result = self._workload.run()
             tracker.stop()
-            self._tracker = None
             after = counters()
+            self._tracker = None
+            heat = [part.as_json() for part in tracker.hot()]
         finally:
             self.clean_up()
         self._emit(
@@ -139,9 +158,16 @@ class Runner:
             units=tracker.units,
             self_cpu_ns=tracker.self_cost(),
             cpus=tracker.cpus(),
-            hot=[part.as_json() for part in tracker.hot()],
+            moves_pages=tracker.moves_pages,
+            hot=heat,
             **tracker.samples().as_json(),
         )
         deltas = {key: after[key] - before[key] for key in after if key in before}
         self._emit("counter", run=name, deltas=deltas)
         self._emit("end", run=name, harness_ns=time.monotonic_ns() - began, **result)
+
+
+def _kind(name: str) -> type[Tracker]:
+    if name not in TRACKERS:
+        raise AgentError(f"no tracker {name!r}", "this agent knows " + ", ".join(sorted(TRACKERS)))
+    return TRACKERS[name]

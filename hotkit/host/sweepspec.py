@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from hotkit.agent.trackers import TRACKERS
+from hotkit.agent.trackers.base import PLACEMENT
 from hotkit.assets import data
 from hotkit.core.design import MIN_BLOCKS, OFF, Arm
 from hotkit.core.units import PAGE_BYTES, format_size, parse_size
@@ -94,14 +95,13 @@ class ArmSpec(_Strict):
         if self.tracker not in TRACKERS:
             known = ", ".join(sorted(TRACKERS))
             raise ValueError(f"no tracker {self.tracker!r}: known are {known}")
-        rules = TRACKERS[self.tracker].settings
+        rules = {**TRACKERS[self.tracker].settings, **PLACEMENT}
         for key, value in self.settings.items():
             if key not in rules:
-                known = ", ".join(sorted(rules)) or "none"
+                known = ", ".join(sorted(rules))
                 raise ValueError(f"{self.tracker} has no setting {key!r}: known are {known}")
-            kind, _, least = rules[key]
-            if type(value) is not kind or value < least:
-                raise ValueError(f"{key}: {value!r} is not {kind.__name__} of at least {least}")
+            if problem := rules[key].problem(value):
+                raise ValueError(f"{key}: {problem} ({rules[key].help})")
         return self
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from hotkit.agent.trackers.base import complete
 from hotkit.agent.trackers.softdirty import SoftDirty
+from hotkit.agent.undo import Undo
 from hotkit.cli import main
 from hotkit.host.agentlink import talk_to_agent
 from hotkit.host.store import read_journal
@@ -64,7 +66,7 @@ def test_softdirty_measures_or_says_why_not(tmp_path, capsys):
     file = describe(tmp_path, "{tracker: softdirty, settings: {interval_ms: 10}}", seconds=0.3)
     code = main(["sweep", str(file), "--local", "--out", str(tmp_path / "out"), "--json"])
     said = capsys.readouterr()
-    if SoftDirty().probe().available:
+    if SoftDirty(Undo(tmp_path)).probe(complete(SoftDirty, {})).available:
         arm = json.loads(said.out)["arms"][0]
         assert code in (0, 5)
         assert arm["per_positive"]["samples"] > 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
 from typing import Any
 
-# What a tracker is pointed at (DESIGN.md): a process | cgroup | node | vm. Today only "process".
+from hotkit.agent.heat import HeatRange
+from hotkit.agent.protocol import AgentError
+from hotkit.agent.undo import Undo
+
+# What a tracker is pointed at (DESIGN.md): {"kind": "process" | "cgroup" | "node" | "vm", ...}.
+# A process has "pid", "ranges" ([[start, end], ...] of the memory that the workload works on),
+# "cpus" (where it may run) and "cgroup" (a directory, None where there is no memory cgroup).
 Target = dict[str, Any]
+Settings = dict[str, Any]
 
 
 class Probe:
@@ -22,11 +27,55 @@ class Probe:
         return {"available": self.available, "reason": self.reason, "fix": self.fix}
 
 
+class Setting:
+    """One thing that a sweep may set: its default decides its type (bool, int, float or str).
+
+    `least` bounds numbers, `choices` lists the words allowed. `help` is one line with the unit.
+    """
+
+    def __init__(
+        self,
+        default: Any,
+        help: str,
+        least: Any = None,
+        choices: tuple[str, ...] = (),
+    ):
+        self.default = default
+        self.help = help
+        self.least = least
+        self.choices = choices
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with a value, None when it may be used."""
+        kind = type(self.default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            return f"{value!r} is not {kind.__name__}"
+        if self.choices and value not in self.choices:
+            return f"{value!r} is none of {', '.join(self.choices)}"
+        if self.least is not None and value < self.least:
+            return f"{value!r} is not at least {self.least}"
+        return None
+
+
+# Every tracker has these: where its threads may run. A spare CPU hides what a tracker costs.
+PLACEMENT = {
+    "placement": Setting(
+        "shared",
+        "CPUs of its threads: the workload's (shared), the others (spare), or one (pinned)",
+        choices=("shared", "spare", "pinned"),
+    ),
+    "cpu": Setting(0, "the CPU of placement: pinned", least=0),
+}
+
+
 class Samples:
     """What one run of a tracker saw; the units are the tracker's own (`Tracker.units`).
 
     `examined` is what it looked at, `positive` what it found accessed, `lost` what it knows to have
-    missed, `rounds` how often it went over its target.
+    missed, `rounds` how often it went over its target. `extra` holds counts of its own
+    (interrupts, throttled periods ...), by name.
     """
 
     def __init__(self, examined: int = 0, positive: int = 0, lost: int = 0, rounds: int = 0):
@@ -34,56 +83,66 @@ class Samples:
         self.positive = positive
         self.lost = lost
         self.rounds = rounds
+        self.extra: dict[str, int] = {}
 
-    def as_json(self) -> dict[str, int]:
+    def as_json(self) -> dict[str, Any]:
         return {
             "examined": self.examined,
             "positive": self.positive,
             "lost": self.lost,
             "rounds": self.rounds,
+            "extra": self.extra,
         }
 
 
-class HeatRange:
-    """Heat of adjacent pages: `heat[i]` is how often page i (of `page_bytes`) was found accessed.
+class Recorder:
+    """Takes what a tracker saw as it sees it; hotkit/agent/recording.py has the real one.
 
-    Counts above 255 are stored as 255; `rounds` of the samples says how many were possible.
+    A tracker that is recorded calls `pages` and `region` during a round and `round_ended` after it,
+    from one thread. Not recorded, it costs a test for None.
     """
 
-    def __init__(self, start: int, page_bytes: int, heat: bytes):
-        self.start = start
-        self.page_bytes = page_bytes
-        self.heat = heat
+    def pages(self, start: int, page_bytes: int, flags: bytes) -> None:
+        """A byte (0 or 1: accessed) per page from `start` on."""
+        raise NotImplementedError
 
-    def as_json(self) -> dict[str, Any]:
-        """Packed, since a page is one byte: zlib, then base64."""
-        packed = base64.b64encode(zlib.compress(self.heat, 6)).decode("ascii")
-        return {
-            "start": self.start,
-            "page_bytes": self.page_bytes,
-            "pages": len(self.heat),
-            "heat_zlib_base64": packed,
-        }
+    def region(self, start: int, end: int, share: float) -> None:
+        """`share` (0 to 1) of the checks of [start, end) found it accessed."""
+        raise NotImplementedError
+
+    def round_ended(self, at_ns: int) -> None:
+        """What came since the last call was seen until `at_ns` (CLOCK_MONOTONIC_RAW)."""
+        raise NotImplementedError
 
 
 class Tracker:
     """One way to learn which memory is hot.
 
-    The runner calls `probe()` once, then for each run `start(target, settings)`, `stop()` and the
-    readers below. `stop()` may be called twice, and puts every knob that `start` touched back to
-    the value it found.
+    The runner calls `probe(settings)` once, then for each run `start(target, settings)`, `stop()`
+    and the readers below. Every knob that it touches goes through `undo`; `stop()` may be called
+    twice and leaves the machine as `start` found it.
     """
 
     name = ""
+    # One line: how it learns of an access.
+    how = ""
     # Samples of different trackers are not the same thing: every figure carries these words.
     units = {"examined": "sample", "positive": "sample"}
-    # name -> (type, default, smallest allowed); what a sweep may set.
-    settings: dict[str, tuple[type, Any, Any]] = {}
+    # Its own settings; those of PLACEMENT come with them.
+    settings: dict[str, Setting] = {}
+    # Whether it may move, demote or swap pages. One that only collects and still did is no result.
+    moves_pages = False
 
-    def probe(self) -> Probe:
+    def __init__(self, undo: Undo):
+        self.undo = undo
+        # Set by the runner before start() when somebody watches or records.
+        self.recorder: Recorder | None = None
+
+    def probe(self, settings: Settings) -> Probe:
+        """Whether it would work here with these (complete) settings."""
         raise NotImplementedError
 
-    def start(self, target: Target, settings: dict[str, Any]) -> None:
+    def start(self, target: Target, settings: Settings) -> None:
         """Begin to track; returns when tracking is in force. Raises AgentError."""
         raise NotImplementedError
 
@@ -105,3 +164,19 @@ class Tracker:
     def hot(self) -> list[HeatRange]:
         """What it believes to be hot."""
         raise NotImplementedError
+
+
+def complete(kind: type[Tracker], given: Settings) -> Settings:
+    """All settings of a tracker: what was given, else the defaults. AgentError for a wrong one."""
+    rules = dict(kind.settings, **PLACEMENT)
+    for name, value in given.items():
+        if name not in rules:
+            raise AgentError(
+                f"{kind.name} has no setting {name!r}", "it has " + ", ".join(sorted(rules))
+            )
+        problem = rules[name].problem(value)
+        if problem:
+            raise AgentError(f"{kind.name}: {name}: {problem}", rules[name].help)
+    found = {name: rule.default for name, rule in rules.items()}
+    found.update(given)
+    return found

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from hotkit.agent.trackers.base import HeatRange, Probe, Samples, Target, Tracker
+from hotkit.agent.heat import HeatRange
+from hotkit.agent.trackers.base import Probe, Samples, Settings, Target, Tracker
 
 
 class NoTracker(Tracker):
     """Does nothing; its cost is that of the harness itself."""
 
     name = "none"
+    how = "does nothing: the off arm"
 
-    def probe(self) -> Probe:
+    def probe(self, settings: Settings) -> Probe:
         return Probe(True)
 
-    def start(self, target: Target, settings: dict[str, Any]) -> None:
+    def start(self, target: Target, settings: Settings) -> None:
         pass
 
     def stop(self) -> None:

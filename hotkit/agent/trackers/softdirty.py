@@ -15,14 +15,13 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import threading
-import time
-from array import array
 from pathlib import Path
 from typing import Any
 
+from hotkit.agent.heat import Heat, HeatRange
 from hotkit.agent.protocol import AgentError
-from hotkit.agent.trackers.base import HeatRange, Probe, Samples, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target
+from hotkit.agent.trackers.scanner import Scanner
 
 PAGE_BYTES = mmap.PAGESIZE
 ENTRY_BYTES = 8
@@ -66,59 +65,19 @@ def writable_ranges(maps: str) -> list[tuple[int, int]]:
     return found
 
 
-class Heat:
-    """How often each page of one mapping was found dirty, summed at C speed.
-
-    Adding two byte strings as big integers adds them page by page, as long as no byte overflows:
-    after 255 additions the sum goes to an array of counters.
-    """
-
-    def __init__(self, pages: int):
-        self.pages = pages
-        self._sum = 0
-        self._added = 0
-        self._spilled: array[int] | None = None
-
-    def add(self, flags: bytes) -> None:
-        self._sum += int.from_bytes(flags, "little")
-        self._added += 1
-        if self._added == 255:
-            self._spill()
-
-    def _spill(self) -> None:
-        recent = self._sum.to_bytes(self.pages, "little")
-        if self._spilled is None:
-            # Not array("L", recent): bytes would be taken for machine words.
-            self._spilled = array("L", list(recent))
-        else:
-            self._spilled = array("L", map(int.__add__, self._spilled, recent))
-        self._sum = self._added = 0
-
-    def as_bytes(self) -> bytes:
-        """One byte per page; counts above 255 are cut to 255."""
-        if self._spilled is None:
-            return self._sum.to_bytes(self.pages, "little")
-        self._spill()
-        return bytes(min(count, 255) for count in self._spilled)
-
-
-class SoftDirty(Tracker):
+class SoftDirty(Scanner):
     """Clears and scans at a fixed interval, from a thread of the agent."""
 
     name = "softdirty"
+    how = "write-protects pages; the first write to each faults and marks it"
     units = {"examined": "PTE examined", "positive": "soft-dirty page"}
-    settings = {"interval_ms": (int, 200, 1)}
+    settings = {"interval_ms": Setting(200, "ms between two scans", least=1)}
 
-    def __init__(self) -> None:
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._failure: str | None = None
-        self._samples = Samples()
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
         self._heat: dict[tuple[int, int], Heat] = {}
-        self._cpu_ns = 0
-        self._cpus: set[int] = set()
 
-    def probe(self) -> Probe:
+    def probe(self, settings: Settings) -> Probe:
         """Try it on a page of our own: a kernel without soft-dirty takes the write and shows 0."""
         page = mmap.mmap(-1, PAGE_BYTES)
         try:
@@ -144,7 +103,7 @@ class SoftDirty(Tracker):
             return Probe(False, "clear_refs leaves the soft-dirty bit set", None)
         return Probe(True)
 
-    def start(self, target: Target, settings: dict[str, Any]) -> None:
+    def prepare(self, target: Target, settings: Settings) -> None:
         proc = f"/proc/{target['pid']}/"
         try:
             self._clear_refs = os.open(proc + "clear_refs", os.O_WRONLY)
@@ -152,68 +111,28 @@ class SoftDirty(Tracker):
         except OSError as error:
             raise AgentError(f"{error.filename}: {error.strerror}", "run as root") from error
         self._maps = Path(proc + "maps")
-        self._interval = settings["interval_ms"] / 1000
         # The first clearing also ends the state "everything is dirty" of new mappings.
         self._clear()
-        self._thread = threading.Thread(target=self._loop, name="softdirty", daemon=True)
-        self._thread.start()
 
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread is None:
-            return
-        self._thread.join()
-        self._thread = None
+    def release(self) -> None:
         os.close(self._clear_refs)
         os.close(self._pagemap)
-        if self._failure:
-            raise AgentError(self._failure)
-
-    def samples(self) -> Samples:
-        return self._samples
-
-    def self_cost(self) -> int:
-        return self._cpu_ns
-
-    def cpus(self) -> list[int]:
-        return sorted(self._cpus)
 
     def hot(self) -> list[HeatRange]:
-        return [
-            HeatRange(start, PAGE_BYTES, heat.as_bytes())
-            for (start, _), heat in sorted(self._heat.items())
-        ]
+        return [heat.as_range(start, PAGE_BYTES) for (start, _), heat in sorted(self._heat.items())]
 
-    def _clear(self) -> None:
-        os.pwrite(self._clear_refs, b"4", 0)
-
-    def _loop(self) -> None:
-        began = time.thread_time_ns()
-        due = time.monotonic() + self._interval
-        try:
-            while not self._stop.wait(max(0.0, due - time.monotonic())):
-                self._round()
-                # A round that took longer than the interval delays the next; none is made up for.
-                due = max(due + self._interval, time.monotonic())
-        except (OSError, ValueError) as error:
-            self._failure = f"soft-dirty scan stopped: {error}"
-        self._cpu_ns = time.thread_time_ns() - began
-
-    def _round(self) -> None:
+    def look(self) -> None:
         for start, end in writable_ranges(self._maps.read_text()):
             flags = read_flags(self._pagemap, start, end)
             if len(flags) * PAGE_BYTES != end - start:
                 raise ValueError("pagemap ended early (did the process exit?)")
-            self._samples.examined += len(flags)
-            self._samples.positive += flags.count(b"\1")
+            self.count.examined += len(flags)
+            self.count.positive += flags.count(b"\1")
             heat = self._heat.setdefault((start, end), Heat(len(flags)))
             heat.add(flags)
+            if self.recorder:
+                self.recorder.pages(start, PAGE_BYTES, flags)
         self._clear()
-        self._samples.rounds += 1
-        self._cpus.add(_cpu_of_this_thread())
 
-
-def _cpu_of_this_thread() -> int:
-    """Field 39 of /proc/thread-self/stat, proc(5); the name in field 2 may hold blanks."""
-    stat = Path("/proc/thread-self/stat").read_text()
-    return int(stat.rpartition(")")[2].split()[36])
+    def _clear(self) -> None:
+        os.pwrite(self._clear_refs, b"4", 0)

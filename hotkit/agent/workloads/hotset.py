@@ -6,8 +6,10 @@ import json
 import subprocess
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
+from hotkit.agent.cgroup import entering
 from hotkit.agent.protocol import AgentError
 
 # What the schedule may say about it -> the binary's option.
@@ -34,7 +36,7 @@ class Hotset:
     # This key of the parameters is the amount of work: what a calibration scales.
     work_key = "updates"
 
-    def __init__(self, binary: str, parameters: dict[str, Any]):
+    def __init__(self, binary: str, parameters: dict[str, Any], cgroup: Path | None = None):
         self.argv = [binary]
         for key, value in sorted(parameters.items()):
             if key in _FLAGS:
@@ -43,6 +45,7 @@ class Hotset:
                 self.argv += [_OPTIONS[key], str(value)]
             else:
                 raise AgentError(f"hotset: unknown parameter {key!r}")
+        self.argv = entering(cgroup, self.argv)
         self._child: subprocess.Popen[str] | None = None
         self._stderr: IO[bytes] | None = None
 
