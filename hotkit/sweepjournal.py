@@ -28,6 +28,8 @@ class RunCollector:
         name = str(event.get("run"))
         if name not in self._planned or event["type"] not in ("run", "sample", "counter", "end"):
             return None
+        if event.get("part"):
+            return None  # what a recorded run saw on its way: its last sample says it all
         parts = self._open.setdefault(name, {})
         parts[event["type"]] = event
         if event["type"] != "end":

@@ -2,7 +2,8 @@
 
 A schedule is `{"v": 1, "workload": {"kind", "parameters": {...}}, "calibrate_ms": int | null,
 "runs": [{"run", "tracker", "settings": {...}, ...}]}`. With `calibrate_ms` the amount of work is
-found first, once, so that a run takes about that long; all runs then do the same work.
+found first, once, so that a run takes about that long; all runs then do the same work. With
+`"record": {"bins", "every_ms"}` every run also tells what its tracker sees while it sees it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hotkit.agent import cgroup
 from hotkit.agent.counters import counters
 from hotkit.agent.platform import describe
 from hotkit.agent.protocol import VERSION, AgentError, Emitter
+from hotkit.agent.recording import BinRecorder
 from hotkit.agent.threads import cpus_of
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.trackers.base import Target, Tracker, complete
@@ -35,6 +37,7 @@ class Runner:
         self._undo = undo
         self._workload: Hotset | None = None
         self._tracker: Tracker | None = None
+        self._record: dict[str, int] | None = None
 
     def clean_up(self) -> None:
         """End what runs: the tracker first, so that it does not read a process that is gone."""
@@ -91,6 +94,7 @@ class Runner:
         parameters = dict(spec["parameters"])
         if schedule.get("calibrate_ms"):
             parameters[kind.work_key] = self._calibrate(kind, parameters, schedule["calibrate_ms"])
+        self._record = schedule.get("record")
         began = time.monotonic_ns()
         for run in runs:
             self._one_run(kind, parameters, run)
@@ -142,12 +146,16 @@ class Runner:
                 "cpus": truth.get("cpus") or cpus_of(truth["pid"]),
                 "cgroup": str(group) if group else None,
             }
+            recorder = self._recorder(name, target["ranges"])
+            tracker.recorder = recorder
             self._tracker = tracker
             before = counters()
             tracker.start(target, settings)
             result = self._workload.run()
             tracker.stop()
             after = counters()
+            if recorder is not None:
+                recorder.flush()
             self._tracker = None
             heat = [part.as_json() for part in tracker.hot()]
         finally:
@@ -165,6 +173,14 @@ class Runner:
         deltas = {key: after[key] - before[key] for key in after if key in before}
         self._emit("counter", run=name, deltas=deltas)
         self._emit("end", run=name, harness_ns=time.monotonic_ns() - began, **result)
+
+    def _recorder(self, run: str, ranges: list[list[int]]) -> BinRecorder | None:
+        if self._record is None:
+            return None
+        now_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        return BinRecorder(
+            self._emit, run, ranges, self._record["bins"], self._record["every_ms"], now_ns
+        )
 
 
 def _kind(name: str) -> type[Tracker]:
