@@ -136,10 +136,12 @@ def find(key: str) -> BuiltKernel:
 
 
 def newest(flavour: str) -> BuiltKernel:
-    """The newest build of a flavour; HotkitError when there is none."""
+    """The newest build of a flavour on the default base; HotkitError when there is none."""
+    base = kernel_base(None).name
     found = [
         item for item in built_kernels()
-        if item.record["flavour"] == flavour and item.record["variant"] is None
+        if (item.record["flavour"], item.record["variant"]) == (flavour, None)
+        and item.record["base"] == base
     ]  # fmt: skip
     if not found:
         raise HotkitError(

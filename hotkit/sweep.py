@@ -36,7 +36,7 @@ from hotkit.host.store import (
     write_once,
 )
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
-from hotkit.host.workload import build_hotset
+from hotkit.host.workload import build_hotset, build_scan
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.sweepjournal import RunCollector, against_truth
 
@@ -136,15 +136,16 @@ def sweep(
     runs = schedule(arms, spec.blocks, spec.seed)
     place = _place(inventory, limit, local)
     watch(Progress(host=place.name, step="building agent and workload"))
-    agent, workload = build_agent(), build_hotset()
+    agent, workload, scan = build_agent(), build_hotset(), build_scan()
     folder = create_sweep_folder(out.absolute() if out else new_run_folder("sweep"))
     watch(Progress(host=place.name, step="installing the agent"))
-    paths = _install(place, agent, workload, folder)
+    paths = _install(place, (agent, workload, scan), folder)
     watch(Progress(host=place.name, step="asking the agent what works"))
     machine = _probe(place, paths[0], arms)
     plan = _plan_for_agent(spec, runs)
     write_once(
-        folder / MANIFEST, _manifest(place, spec, description, plan, machine, agent, workload)
+        folder / MANIFEST,
+        _manifest(place, spec, description, plan, machine, (agent, workload, scan)),
     )
     with Journal(folder) as journal:
         try:
@@ -202,18 +203,17 @@ def _place(inventory: str | Path, limit: str | None, local: bool) -> _Place:
     )
 
 
-def _install(place: _Place, agent: Built, workload: Built, folder: Path) -> tuple[str, str]:
-    """Bring both files there unless they are; returns their paths on the host."""
+def _install(place: _Place, files: Sequence[Built], folder: Path) -> list[str]:
+    """Bring these files there unless they are; returns their paths on the host."""
     if place.host is None or place.inventory is None:
-        return str(agent.path), str(workload.path)
-    paths = tuple(f"{AGENT_DIRECTORY}/{built.path.name}" for built in (agent, workload))
+        return [str(built.path) for built in files]
+    paths = [f"{AGENT_DIRECTORY}/{built.path.name}" for built in files]
     sudo = ["sudo", "-n", "--"] if place.host.way.become else []
     found = Ssh(place.host.way).run([*sudo, "sha256sum", *paths], check=False, timeout=60)
-    if [line.split()[0] for line in found.stdout.splitlines()] != [agent.sha256, workload.sha256]:
-        files = [str(agent.path), str(workload.path)]
+    if [line.split()[0] for line in found.stdout.splitlines()] != [b.sha256 for b in files]:
         playbook = PlaybookRun(
             "sweep", place.inventory.path, folder / "ansible", hosts=[place.name],
-            extra={"agent_files": files, "agent_directory": AGENT_DIRECTORY},
+            extra={"agent_files": [str(b.path) for b in files], "agent_directory": AGENT_DIRECTORY},
         )  # fmt: skip
         with playbook as events:
             for event in events:
@@ -224,7 +224,7 @@ def _install(place: _Place, agent: Built, workload: Built, folder: Path) -> tupl
                         hint=f"log: {playbook.log}",
                         exit_code=ExitCode.UNREACHABLE if gone else ExitCode.VERDICT_FAILED,
                     )
-    return paths[0], paths[1]
+    return paths
 
 
 def _probe(place: _Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
@@ -270,8 +270,7 @@ def _manifest(
     description: Path | None,
     plan: Mapping[str, Any],
     machine: Mapping[str, Any],
-    agent: Built,
-    workload: Built,
+    files: Sequence[Built],
 ) -> dict[str, Any]:
     text = json.dumps(plan, sort_keys=True)
     return {
@@ -286,8 +285,7 @@ def _manifest(
         "schedule": plan,
         "sha256": {
             "schedule": hashlib.sha256(text.encode()).hexdigest(),
-            "agent": agent.sha256,
-            "workload": workload.sha256,
+            **dict(zip(("agent", "workload", "scan"), (b.sha256 for b in files), strict=True)),
         },
     }
 
@@ -296,12 +294,13 @@ def _measure(
     place: _Place,
     spec: SweepSpec,
     plan: Mapping[str, Any],
-    paths: tuple[str, str],
+    paths: Sequence[str],
     journal: Journal,
     watch: Watch,
 ) -> None:
     """Carry out the schedule; every event is on disk before it counts."""
-    argv = place.words([place.python, paths[0], "run", "--binary", paths[1]])
+    agent, workload, scan = paths
+    argv = place.words([place.python, agent, "run", "--binary", workload, "--scan", scan])
     planned = {entry["run"]: entry for entry in plan["runs"]}
     collector = RunCollector(plan["runs"])
     analysis: Analysis | None = None

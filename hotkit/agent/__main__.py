@@ -3,7 +3,8 @@
   python3 agent.pyz hello                      who am I: one event
   python3 agent.pyz probe                      which trackers work here: JSON on stdin, a list of
                                                {"tracker", "settings"} ([] means all)
-  python3 agent.pyz run --binary HOTSET        the schedule: one JSON line on stdin
+  python3 agent.pyz run --binary HOTSET [--scan SCAN]
+                                               the schedule: one JSON line on stdin
 
 Standard input is the line of life: when it ends (ssh is gone, the controller was interrupted), the
 agent ends the workload, puts back what it touched and exits.
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hotkit.agent.protocol import AgentError, Emitter
-from hotkit.agent.runner import Runner
+from hotkit.agent.runner import Programs, Runner
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.undo import Undo, state_directory
 
@@ -35,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     options = _parse(argv)
     emitter = Emitter(sys.stdout)
     undo = Undo(state_directory())
-    runner = Runner(emitter, options.binary or "", _own_hash(), undo)
+    programs = Programs(options.binary or "", options.scan or "")
+    runner = Runner(emitter, programs, _own_hash(), undo)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
@@ -78,7 +80,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     commands.add_parser("probe")
     run = commands.add_parser("run")
     run.add_argument("--binary", required=True, help="the workload's program")
-    parser.set_defaults(binary=None)
+    run.add_argument("--scan", default="", help="the program that scans A bits")
+    parser.set_defaults(binary=None, scan=None)
     return parser.parse_args(argv)
 
 

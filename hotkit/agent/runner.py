@@ -27,12 +27,21 @@ _FIRST_TRY = 1 << 16
 _MOST_TRIES = 40
 
 
+class Programs:
+    """Paths of the C programs that came with the agent; "" for one that did not."""
+
+    def __init__(self, workload: str, scan: str):
+        self.workload = workload
+        self.scan = scan
+
+
 class Runner:
     """One schedule on this machine. `undo` must be open before `carry_out`."""
 
-    def __init__(self, emitter: Emitter, binary: str, agent_hash: str, undo: Undo):
+    def __init__(self, emitter: Emitter, programs: Programs, agent_hash: str, undo: Undo):
         self._emit = emitter.emit
-        self._binary = binary
+        self._binary = programs.workload
+        self._scan = programs.scan
         self._hash = agent_hash
         self._undo = undo
         self._workload: Hotset | None = None
@@ -146,6 +155,7 @@ class Runner:
                 "cpus": truth.get("cpus") or cpus_of(truth["pid"]),
                 "cgroup": str(group) if group else None,
             }
+            tracker.scan_program = self._scan
             recorder = self._recorder(name, target["ranges"])
             tracker.recorder = recorder
             self._tracker = tracker

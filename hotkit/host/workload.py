@@ -1,4 +1,4 @@
-"""Builds the workload: one static binary, so that nothing is needed on the measured machine."""
+"""Builds the agent's C programs, static: nothing is needed on the measured machine."""
 
 from __future__ import annotations
 
@@ -15,20 +15,32 @@ _FLAGS = ("-O2", "-static", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthre
 
 
 def build_hotset() -> Built:
-    """hotset, compiled by gcc; cached by source, flags and compiler version.
+    """The workload hotset; see build()."""
+    return build("hotset", Path(hotkit.agent.__file__).parent / "workloads" / "src")
+
+
+def build_scan() -> Built:
+    """The scanner that trackers of A bits use; see build()."""
+    return build("scan", Path(hotkit.agent.__file__).parent / "trackers" / "src")
+
+
+def build(name: str, folder: Path) -> Built:
+    """One program of all C files in `folder`, by gcc; cached by sources, flags and compiler.
 
     `sha256` is that of the binary. Raises HotkitError when gcc is missing or fails.
     """
-    source = Path(hotkit.agent.__file__).parent / "workloads" / "src" / "hotset.c"
     gcc = require("gcc", "gcc libc6-dev")
     version = run([gcc, "--version"]).stdout.splitlines()[0]
-    key = hashlib.sha256("\0".join([source.read_text(), version, *_FLAGS]).encode()).hexdigest()
-    folder = cache_dir() / "agent"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    path = folder / f"hotset-{key[:16]}"
+    sources = sorted(folder.glob("*.[ch]"))
+    texts = [f"{source.name}\0{source.read_text()}" for source in sources]
+    key = hashlib.sha256("\0".join([*texts, version, *_FLAGS]).encode()).hexdigest()
+    cache = cache_dir() / "agent"
+    cache.mkdir(exist_ok=True, mode=0o700)
+    path = cache / f"{name}-{key[:16]}"
     if not path.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            fresh = Path(scratch) / "hotset"
-            run([gcc, *_FLAGS, "-o", fresh, source], timeout=120)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            fresh = Path(scratch) / name
+            units = [source for source in sources if source.suffix == ".c"]
+            run([gcc, *_FLAGS, "-o", fresh, *units], timeout=120)
             fresh.replace(path)
     return Built(path, hashlib.sha256(path.read_bytes()).hexdigest())

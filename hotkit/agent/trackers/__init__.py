@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from hotkit.agent.trackers.base import Tracker
+from hotkit.agent.trackers.damon import Damon
+from hotkit.agent.trackers.folio_referenced import FolioReferenced
+from hotkit.agent.trackers.idlepage import IdlePage
 from hotkit.agent.trackers.none import NoTracker
 from hotkit.agent.trackers.softdirty import SoftDirty
 
-TRACKERS: dict[str, type[Tracker]] = {kind.name: kind for kind in (NoTracker, SoftDirty)}
+_KINDS: tuple[type[Tracker], ...] = (NoTracker, Damon, IdlePage, FolioReferenced, SoftDirty)
+TRACKERS: dict[str, type[Tracker]] = {kind.name: kind for kind in _KINDS}

@@ -137,6 +137,8 @@ class Tracker:
         self.undo = undo
         # Set by the runner before start() when somebody watches or records.
         self.recorder: Recorder | None = None
+        # The path of trackers/src/scan.c, built; set by the runner too.
+        self.scan_program = ""
 
     def probe(self, settings: Settings) -> Probe:
         """Whether it would work here with these (complete) settings."""

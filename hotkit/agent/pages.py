@@ -1,0 +1,60 @@
+"""Small questions about pages, frames and the kernel that several trackers ask."""
+
+from __future__ import annotations
+
+import os
+import re
+from array import array
+from pathlib import Path
+
+from hotkit.agent.protocol import AgentError
+
+PAGE_BYTES = 4096
+_FRAME = (1 << 55) - 1
+_CHUNK = 1 << 16
+_RAM = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) : System RAM", re.MULTILINE)
+
+
+def frames_of(pid: int, start: int, end: int) -> array[int]:
+    """The frame of each page of [start, end), 0 where none is in RAM.
+
+    Documentation/admin-guide/mm/pagemap.rst. Raises AgentError when it cannot be read to the end.
+    """
+    found: array[int] = array("Q")
+    try:
+        handle = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
+        try:
+            page, last = start // PAGE_BYTES, end // PAGE_BYTES
+            while page < last:
+                entries: array[int] = array("Q")
+                count = min(_CHUNK, last - page)
+                data = os.pread(handle, 8 * count, 8 * page)
+                if len(data) != 8 * count:
+                    raise AgentError(f"/proc/{pid}/pagemap ended early (did the process exit?)")
+                entries.frombytes(data)
+                found.extend(entry & _FRAME if entry >> 63 else 0 for entry in entries)
+                page += count
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise AgentError(f"/proc/{pid}/pagemap: {error.strerror}", "run as root") from error
+    return found
+
+
+def iomem_ram() -> list[tuple[int, int]]:
+    """The [start, end) of System RAM in /proc/iomem, whole pages. AgentError without permission."""
+    text = Path("/proc/iomem").read_text()
+    found = [(int(a, 16), int(b, 16) + 1) for a, b in _RAM.findall(text)]
+    found = [(-(-a // PAGE_BYTES) * PAGE_BYTES, b // PAGE_BYTES * PAGE_BYTES) for a, b in found]
+    if not found or found[-1][1] == 0:
+        raise AgentError("/proc/iomem shows no addresses", "run as root")
+    return [(a, b) for a, b in found if a < b]
+
+
+def kernel_has(symbol: str) -> bool | None:
+    """Whether a symbol's name is in /proc/kallsyms; None when that cannot be read."""
+    try:
+        with Path("/proc/kallsyms").open() as stream:
+            return any(symbol in line for line in stream)
+    except OSError:
+        return None

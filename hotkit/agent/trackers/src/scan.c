@@ -1,0 +1,369 @@
+/*
+ * scan: reads A bits for the trackers of the agent, at the speed of C.
+ *
+ *   scan idle|idle-physical|folio --pid PID --range START-END... --interval-us N [--request TEXT]
+ *
+ * idle           pages of the process: pagemap gives their frames, page_idle/bitmap marks and asks
+ * idle-physical  every frame of the machine is marked and asked about; the process's are kept
+ * folio          the patched kernel's folio_referenced_scan (--request says of what), then its bitmaps
+ *
+ * Handshake with hotkit/agent/scanprocess.py, one line each:
+ *   ready                       the first round is marked
+ *   round {json} + bytes        with --rounds: what one round saw, a byte (0, 1) per page
+ *   <- end of file on stdin     stop
+ *   done {json} + bytes         counts, then 2 bytes (little endian) per page: how often accessed
+ *
+ * Formats: Documentation/admin-guide/mm/{pagemap,idle_page_tracking}.rst. A bitmap is an array of
+ * 64-bit words, bit n of word k is frame 64 k + n; ones written mark, zeros change nothing.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096ull
+#define CHUNK 8192 /* pagemap entries read at once: 64 KiB, which stay in the cache */
+#define HUGE 512u  /* base pages of a huge page */
+#define BATCH 512  /* bitmap words read or written at once */
+#define IDLE "/sys/kernel/mm/page_idle/bitmap"
+#define HOTKIT "/sys/kernel/debug/hotkit/"
+
+struct page {
+	uint64_t frame; /* of the first base page */
+	uint32_t index; /* of that page in the ranges, in their order */
+	uint32_t count; /* base pages: a huge page is asked about by its first frame alone */
+};
+
+static struct { uint64_t start, end; } range[4096];
+static size_t ranges, pages, found;
+static struct page *page;  /* sorted by frame */
+static uint16_t *heat;     /* per page, in the order of the ranges */
+static uint8_t *round_flags;
+static uint64_t examined, positive, rounds;
+static int pagemap, kpageflags, show_rounds;
+static const char *request;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "scan: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static int open_or_die(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		die(path);
+	return fd;
+}
+
+static int by_frame(const void *one, const void *other)
+{
+	uint64_t a = ((const struct page *)one)->frame, b = ((const struct page *)other)->frame;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Documentation/admin-guide/mm/pagemap.rst: 15 COMPOUND_HEAD, 22 THP; 17 HUGE is hugetlb. */
+static int is_huge(uint64_t frame)
+{
+	uint64_t flags = 0;
+
+	return pread(kpageflags, &flags, 8, (off_t)(frame * 8)) == 8 && (flags >> 15 & 1) &&
+	       ((flags >> 22 | flags >> 17) & 1);
+}
+
+/* The other frames of a huge page have no bit of their own: they would look accessed. */
+static void join_huge_pages(void)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < found; i++) {
+		struct page *one = &page[i];
+
+		page[to] = *one;
+		if (one->frame % HUGE == 0 && i + HUGE <= found &&
+		    one[HUGE - 1].frame == one->frame + HUGE - 1 &&
+		    one[HUGE - 1].index == one->index + HUGE - 1 && is_huge(one->frame)) {
+			page[to].count = HUGE;
+			i += HUGE - 1;
+		}
+		to++;
+	}
+	found = to;
+}
+
+/* The frames of all pages that are in RAM, sorted, so that a bitmap is gone through once. */
+static void read_frames(void)
+{
+	static uint64_t entry[CHUNK];
+	uint32_t index = 0;
+	uint64_t last = 0;
+	int sorted = 1;
+
+	found = 0;
+	for (size_t r = 0; r < ranges; r++) {
+		for (uint64_t at = range[r].start / PAGE; at < range[r].end / PAGE;) {
+			uint64_t left = range[r].end / PAGE - at, count = left < CHUNK ? left : CHUNK;
+			ssize_t got = pread(pagemap, entry, count * 8, (off_t)(at * 8));
+
+			if (got <= 0)
+				die("pagemap ended early (did the process exit?)");
+			for (ssize_t i = 0; i < got / 8; i++, index++) {
+				uint64_t frame = entry[i] & ((1ull << 55) - 1);
+
+				if (!(entry[i] >> 63) || !frame)
+					continue;
+				sorted &= frame >= last;
+				last = frame;
+				page[found++] = (struct page){ frame, index, 1 };
+			}
+			at += (uint64_t)got / 8;
+		}
+	}
+	if (!sorted)
+		qsort(page, found, sizeof(*page), by_frame);
+	join_huge_pages();
+}
+
+/* Neighbouring words go in one call; a gap of a few words costs less than another call. */
+static size_t batch_end(size_t from, uint64_t *first, uint64_t *count)
+{
+	size_t i = from;
+	uint64_t last;
+
+	*first = last = page[from].frame / 64;
+	while (i < found && page[i].frame / 64 - last <= 1 && page[i].frame / 64 - *first < BATCH)
+		last = page[i++].frame / 64;
+	*count = last - *first + 1;
+	return i;
+}
+
+static void mark(int bitmap)
+{
+	uint64_t word[BATCH], first, count;
+
+	for (size_t i = 0; i < found;) {
+		size_t end = batch_end(i, &first, &count);
+
+		memset(word, 0, count * 8);
+		for (; i < end; i++)
+			word[page[i].frame / 64 - first] |= 1ull << (page[i].frame % 64);
+		/* The last word of the memory is shorter: a write there may be cut. */
+		if (pwrite(bitmap, word, count * 8, (off_t)(first * 8)) < 0)
+			die("marking pages idle");
+	}
+}
+
+static void saw(const struct page *one, int accessed)
+{
+	examined++;
+	if (!accessed)
+		return;
+	positive++;
+	for (uint32_t i = one->index; i < one->index + one->count; i++) {
+		heat[i] += heat[i] < UINT16_MAX;
+		round_flags[i] = 1;
+	}
+}
+
+/* What was marked and is no longer was accessed. */
+static void ask(int bitmap)
+{
+	uint64_t word[BATCH], first, count;
+
+	for (size_t i = 0; i < found;) {
+		size_t end = batch_end(i, &first, &count);
+
+		memset(word, 0, count * 8);
+		if (pread(bitmap, word, count * 8, (off_t)(first * 8)) < 0)
+			die("asking about pages");
+		for (; i < end; i++)
+			saw(&page[i], !(word[page[i].frame / 64 - first] >> (page[i].frame % 64) & 1));
+	}
+}
+
+static void idle(int bitmap, int asking)
+{
+	if (asking)
+		ask(bitmap);
+	read_frames();
+	mark(bitmap);
+}
+
+/* All frames of the machine, in the order of memory: what a tracker of a whole node does. */
+static void idle_physical(int bitmap, int asking)
+{
+	static uint64_t word[BATCH];
+	uint64_t first = 0;
+	size_t i = 0;
+	ssize_t got;
+
+	if (asking)
+		for (; (got = pread(bitmap, word, sizeof(word), (off_t)(first * 8))) > 0;
+		     first += (uint64_t)got / 8) {
+			examined += (uint64_t)got * 8;
+			for (; i < found && page[i].frame / 64 < first + (uint64_t)got / 8; i++) {
+				examined--; /* saw() counts it */
+				saw(&page[i], !(word[page[i].frame / 64 - first] >>
+						(page[i].frame % 64) & 1));
+			}
+		}
+	read_frames();
+	memset(word, 0xff, sizeof(word));
+	for (first = 0; (got = pwrite(bitmap, word, sizeof(word), (off_t)(first * 8))) > 0;
+	     first += (uint64_t)got / 8)
+		;
+}
+
+/* The scan asks and clears in one go: what it says is about the time since the scan before. */
+static void folio(int trigger, int asking)
+{
+	static int seen = -1, young = -1;
+	uint64_t seen_word[BATCH], young_word[BATCH], first, count;
+
+	if (seen < 0) {
+		seen = open_or_die(HOTKIT "folio_referenced_seen", O_RDONLY);
+		young = open_or_die(HOTKIT "folio_referenced_young", O_RDONLY);
+	}
+	if (write(trigger, request, strlen(request)) < 0)
+		die("folio_referenced_scan");
+	if (!asking)
+		return;
+	read_frames();
+	for (size_t i = 0; i < found;) {
+		size_t end = batch_end(i, &first, &count);
+
+		if (pread(seen, seen_word, count * 8, (off_t)(first * 8)) < 0 ||
+		    pread(young, young_word, count * 8, (off_t)(first * 8)) < 0)
+			die("reading what the scan saw");
+		for (; i < end; i++) {
+			uint64_t k = page[i].frame / 64 - first, bit = page[i].frame % 64;
+
+			if (seen_word[k] >> bit & 1)
+				saw(&page[i], young_word[k] >> bit & 1);
+		}
+	}
+}
+
+static void add_range(const char *text)
+{
+	char *rest;
+
+	if (ranges == sizeof(range) / sizeof(*range)) {
+		errno = E2BIG;
+		die("--range");
+	}
+	range[ranges].start = strtoull(text, &rest, 0);
+	range[ranges].end = *rest == '-' ? strtoull(rest + 1, &rest, 0) : 0;
+	if (*rest || range[ranges].end <= range[ranges].start || range[ranges].start % PAGE) {
+		errno = EINVAL;
+		die(text);
+	}
+	pages += (range[ranges].end - range[ranges].start) / PAGE;
+	ranges++;
+}
+
+/* Returns whether somebody wants us to stop; waits until `due` for that. */
+static int stop_before(uint64_t due)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now = now_ns(CLOCK_MONOTONIC), left = due > now ? due - now : 0;
+		struct timespec wait = { (time_t)(left / 1000000000), (long)(left % 1000000000) };
+
+		if (ppoll(&in, 1, &wait, NULL) > 0)
+			return 1;
+		if (now_ns(CLOCK_MONOTONIC) >= due)
+			return 0;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "pid", 1, 0, 'p' },	  { "range", 1, 0, 'r' },   { "interval-us", 1, 0, 'i' },
+		{ "request", 1, 0, 'q' }, { "rounds", 0, 0, 'R' }, { 0, 0, 0, 0 },
+	};
+	uint64_t interval_ns = 100000000, due, cpu;
+	void (*look)(int, int) = idle;
+	const char *mode = argc > 1 ? argv[1] : "", *file = IDLE;
+	char path[64] = "";
+	int name, target;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the agent */
+	while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (name) {
+		case 'p': snprintf(path, sizeof(path), "/proc/%ld/pagemap", atol(optarg)); break;
+		case 'r': add_range(optarg); break;
+		case 'i': interval_ns = strtoull(optarg, NULL, 0) * 1000; break;
+		case 'q': request = optarg; break;
+		case 'R': show_rounds = 1; break;
+		default: return 2;
+		}
+	}
+	errno = EINVAL;
+	if (!strcmp(mode, "idle-physical"))
+		look = idle_physical;
+	else if (!strcmp(mode, "folio"))
+		look = folio, file = HOTKIT "folio_referenced_scan";
+	else if (strcmp(mode, "idle"))
+		die(mode);
+	if (!pages || pages > UINT32_MAX || (look == folio) != !!request)
+		die("--range (up to 16 TiB), and --request for folio, are needed");
+	pagemap = open_or_die(path, O_RDONLY);
+	kpageflags = open_or_die("/proc/kpageflags", O_RDONLY);
+	target = open_or_die(file, look == folio ? O_WRONLY : O_RDWR);
+	page = malloc(pages * sizeof(*page));
+	heat = calloc(pages, sizeof(*heat));
+	round_flags = calloc(pages, 1);
+	if (!page || !heat || !round_flags)
+		die("memory for the pages");
+	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	look(target, 0);
+	puts("ready");
+	fflush(stdout);
+	for (due = now_ns(CLOCK_MONOTONIC) + interval_ns; !stop_before(due);) {
+		uint64_t now;
+
+		look(target, 1);
+		rounds++;
+		if (show_rounds) {
+			printf("round {\"at_ns\": %llu, \"pages\": %zu}\n",
+			       (unsigned long long)now_ns(CLOCK_MONOTONIC_RAW), pages);
+			fwrite(round_flags, 1, pages, stdout);
+			fflush(stdout);
+			memset(round_flags, 0, pages);
+		}
+		/* A round that took longer than the interval delays the next; none is made up for. */
+		now = now_ns(CLOCK_MONOTONIC);
+		due = due + interval_ns > now ? due + interval_ns : now;
+	}
+	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	printf("done {\"rounds\": %llu, \"examined\": %llu, \"positive\": %llu, \"pages\": %zu, "
+	       "\"cpu_ns\": %llu}\n",
+	       (unsigned long long)rounds, (unsigned long long)examined,
+	       (unsigned long long)positive, pages, (unsigned long long)cpu);
+	fwrite(heat, sizeof(*heat), pages, stdout);
+	fflush(stdout);
+	return 0;
+}
