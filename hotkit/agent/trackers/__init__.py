@@ -7,7 +7,8 @@ from hotkit.agent.trackers.damon import Damon
 from hotkit.agent.trackers.folio_referenced import FolioReferenced
 from hotkit.agent.trackers.idlepage import IdlePage
 from hotkit.agent.trackers.none import NoTracker
+from hotkit.agent.trackers.perf import Perf
 from hotkit.agent.trackers.softdirty import SoftDirty
 
-_KINDS: tuple[type[Tracker], ...] = (NoTracker, Damon, IdlePage, FolioReferenced, SoftDirty)
+_KINDS: tuple[type[Tracker], ...] = (NoTracker, Damon, IdlePage, FolioReferenced, Perf, SoftDirty)
 TRACKERS: dict[str, type[Tracker]] = {kind.name: kind for kind in _KINDS}
