@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import hotkit
-from hotkit import lab
+from hotkit.agentplace import Place, find_place, install
 from hotkit.core.analysis import Analysis, RunResult, analyse
 from hotkit.core.design import Arm, PlannedRun, schedule
 from hotkit.core.labels import Label, label_of
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION, ask_agent, talk_to_agent
-from hotkit.host.ansible import PlaybookRun
-from hotkit.host.inventory import Host, Inventory, load_inventory
 from hotkit.host.run import run
 from hotkit.host.runs import new_run_folder
-from hotkit.host.ssh import Ssh
 from hotkit.host.store import (
     MANIFEST,
     Journal,
@@ -37,10 +33,13 @@ from hotkit.host.store import (
 )
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workload import build_hotset, build_scan
+from hotkit.host.workloadspec import CommandSpec
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.sweepjournal import RunCollector, against_truth
 
-AGENT_DIRECTORY = "/var/lib/hotkit/agent"
+# The names under which hotkit/record.py takes them from here.
+_Place = Place
+_place, _install = find_place, install
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,29 +93,6 @@ class SweepResult:
         return ExitCode.OK if believable else ExitCode.NOT_TRUSTWORTHY
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the agent runs: this machine (`host` None) or a host of an inventory."""
-
-    name: str
-    host: Host | None
-    inventory: Inventory | None
-
-    def words(self, argv: Sequence[str]) -> list[str]:
-        """What to start here so that `argv` runs there as root."""
-        if self.host is None:
-            return list(argv)
-        sudo = ["sudo", "-n", "--"] if self.host.way.become else []
-        return Ssh(self.host.way).argv([*sudo, *argv])
-
-    @property
-    def python(self) -> str:
-        if self.host is None:
-            return sys.executable
-        named = str(self.host.variables.get("ansible_python_interpreter", ""))
-        return named if named.startswith("/") else "python3"
-
-
 def sweep(
     description: Path | None = None,
     *,
@@ -134,12 +110,12 @@ def sweep(
     spec = load_sweep_spec(description)
     arms = spec.named_arms()
     runs = schedule(arms, spec.blocks, spec.seed)
-    place = _place(inventory, limit, local)
+    place = find_place(inventory, limit, local)
     watch(Progress(host=place.name, step="building agent and workload"))
     agent, workload, scan = build_agent(), build_hotset(), build_scan()
     folder = create_sweep_folder(out.absolute() if out else new_run_folder("sweep"))
     watch(Progress(host=place.name, step="installing the agent"))
-    paths = _install(place, (agent, workload, scan), folder)
+    paths = install(place, (agent, workload, scan), folder)
     watch(Progress(host=place.name, step="asking the agent what works"))
     machine = _probe(place, paths[0], arms)
     plan = _plan_for_agent(spec, runs)
@@ -186,48 +162,7 @@ def _analyse(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analy
     )
 
 
-def _place(inventory: str | Path, limit: str | None, local: bool) -> _Place:
-    if local:
-        return _Place("localhost", None, None)
-    known = load_inventory(inventory, limit)
-    running = lab.running() if any(host.machine for host in known.hosts) else []
-    for host in known.hosts:
-        # A machine of the lab must run; of any other we cannot know without asking it.
-        if host.machine is None or host.name in running:
-            return _Place(host.name, host, known)
-    names = ", ".join(host.name for host in known.hosts)
-    raise HotkitError(
-        f"no machine of {inventory} runs ({names})",
-        hint=f"hotkit lab up {known.hosts[0].name}",
-        exit_code=ExitCode.UNREACHABLE,
-    )
-
-
-def _install(place: _Place, files: Sequence[Built], folder: Path) -> list[str]:
-    """Bring these files there unless they are; returns their paths on the host."""
-    if place.host is None or place.inventory is None:
-        return [str(built.path) for built in files]
-    paths = [f"{AGENT_DIRECTORY}/{built.path.name}" for built in files]
-    sudo = ["sudo", "-n", "--"] if place.host.way.become else []
-    found = Ssh(place.host.way).run([*sudo, "sha256sum", *paths], check=False, timeout=60)
-    if [line.split()[0] for line in found.stdout.splitlines()] != [b.sha256 for b in files]:
-        playbook = PlaybookRun(
-            "sweep", place.inventory.path, folder / "ansible", hosts=[place.name],
-            extra={"agent_files": [str(b.path) for b in files], "agent_directory": AGENT_DIRECTORY},
-        )  # fmt: skip
-        with playbook as events:
-            for event in events:
-                if event.kind in ("failed", "unreachable"):
-                    gone = event.kind == "unreachable"
-                    raise HotkitError(
-                        f"{place.name}: {event.task}: {event.message or event.kind}",
-                        hint=f"log: {playbook.log}",
-                        exit_code=ExitCode.UNREACHABLE if gone else ExitCode.VERDICT_FAILED,
-                    )
-    return paths
-
-
-def _probe(place: _Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
+def _probe(place: Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
     """The machine as the agent describes it; an error when a tracker cannot be used there."""
     argv = place.words([place.python, agent, "probe"])
     wanted = [{"tracker": arm.tracker, "settings": dict(arm.settings)} for arm in arms]
@@ -265,7 +200,7 @@ def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, An
 
 
 def _manifest(
-    place: _Place,
+    place: Place,
     spec: SweepSpec,
     description: Path | None,
     plan: Mapping[str, Any],
@@ -291,7 +226,7 @@ def _manifest(
 
 
 def _measure(
-    place: _Place,
+    place: Place,
     spec: SweepSpec,
     plan: Mapping[str, Any],
     paths: Sequence[str],
@@ -307,7 +242,7 @@ def _measure(
     truth: dict[str, Any] = {}
     total = len(planned)
     description = spec.model_dump(mode="json")
-    silence = 300 + 60 * (spec.workload.seconds or 60)
+    silence = _silence_s(spec)
     step = "finding the amount of work" if plan["calibrate_ms"] else "starting"
     watch(Progress(host=place.name, step=step, total=total))
     with talk_to_agent(
@@ -340,9 +275,17 @@ def _measure(
     )  # fmt: skip
 
 
+def _silence_s(spec: SweepSpec) -> float:
+    """How long the agent may say nothing: in emulation everything takes longer than planned."""
+    if isinstance(spec.workload, CommandSpec):
+        return 300 + 2 * spec.workload.most_s + spec.workload.within_s
+    return 300 + 60 * (spec.workload.seconds or 60)
+
+
 def _keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
     """The event with its heat moved to a file below raw/, and held against the ground truth."""
-    compared = against_truth(event, truth)
+    # Zipf has no hot range, and of a command's memory nothing is known.
+    compared = against_truth(event, truth) if "hot_start" in truth else {}
     blob = json.dumps({"truth": truth, "hot": event["hot"]}, separators=(",", ":")).encode()
     kept = journal.keep_raw(f"{event['run']}.heat.json", blob) if event["hot"] else None
     digest = hashlib.sha256(blob).hexdigest()

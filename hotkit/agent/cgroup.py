@@ -37,6 +37,9 @@ def make(undo: Undo) -> Path | None:
         undo.write(str(children), "+memory", back="-memory")
     path = ROOT / _NAME
     undo.make_directory(str(path))
+    # Undone before the directory is removed. What is in it should have ended by then; a program
+    # that outlived its agent all the same has not (cgroup.kill: Linux 5.14).
+    undo.later(str(path / "cgroup.kill"), "1")
     return path
 
 

@@ -9,6 +9,7 @@ found first, once, so that a run takes about that long; all runs then do the sam
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from hotkit.agent import cgroup
@@ -19,9 +20,10 @@ from hotkit.agent.recording import BinRecorder
 from hotkit.agent.threads import cpus_of
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.trackers.base import Target, Tracker, complete
+from hotkit.agent.trackers.softdirty import writable_ranges
 from hotkit.agent.undo import Undo
 from hotkit.agent.workloads import WORKLOADS
-from hotkit.agent.workloads.hotset import Hotset
+from hotkit.agent.workloads.base import Workload
 
 _FIRST_TRY = 1 << 16
 _MOST_TRIES = 40
@@ -44,7 +46,7 @@ class Runner:
         self._scan = programs.scan
         self._hash = agent_hash
         self._undo = undo
-        self._workload: Hotset | None = None
+        self._workload: Workload | None = None
         self._tracker: Tracker | None = None
         self._record: dict[str, int] | None = None
 
@@ -109,7 +111,7 @@ class Runner:
             self._one_run(kind, parameters, run)
         self._emit("end", run=None, runs=len(runs), elapsed_ns=time.monotonic_ns() - began)
 
-    def _calibrate(self, kind: type[Hotset], parameters: dict[str, Any], wanted_ms: int) -> int:
+    def _calibrate(self, kind: type[Workload], parameters: dict[str, Any], wanted_ms: int) -> int:
         """The amount of work that takes `wanted_ms` without a tracker; doubles as the warm-up."""
 
         def time_of(amount: int) -> int:
@@ -129,7 +131,7 @@ class Runner:
         self._emit("probe", workload=work, calibrated=kind.work_key, wanted_ms=wanted_ms)
         return work
 
-    def _timed(self, kind: type[Hotset], parameters: dict[str, Any]) -> dict[str, Any]:
+    def _timed(self, kind: type[Workload], parameters: dict[str, Any]) -> dict[str, Any]:
         self._workload = kind(self._binary, parameters, cgroup.make(self._undo))
         try:
             self._workload.start()
@@ -137,7 +139,9 @@ class Runner:
         finally:
             self.clean_up()
 
-    def _one_run(self, kind: type[Hotset], parameters: dict[str, Any], run: dict[str, Any]) -> None:
+    def _one_run(
+        self, kind: type[Workload], parameters: dict[str, Any], run: dict[str, Any]
+    ) -> None:
         """Populate, start the tracker, time the work, stop the tracker, tell."""
         name = run["run"]
         tracker = _kind(run["tracker"])(self._undo)
@@ -151,7 +155,7 @@ class Runner:
             target: Target = {
                 "kind": "process",
                 "pid": truth["pid"],
-                "ranges": [[truth["start"], truth["start"] + truth["bytes"]]],
+                "ranges": _ranges(truth),
                 "cpus": truth.get("cpus") or cpus_of(truth["pid"]),
                 "cgroup": str(group) if group else None,
             }
@@ -191,6 +195,17 @@ class Runner:
         return BinRecorder(
             self._emit, run, ranges, self._record["bins"], self._record["every_ms"], now_ns
         )
+
+
+def _ranges(truth: dict[str, Any]) -> list[list[int]]:
+    """The memory that a workload works on: its one mapping, or all that it may write to."""
+    if "start" in truth:
+        return [[truth["start"], truth["start"] + truth["bytes"]]]
+    try:
+        maps = Path("/proc/{}/maps".format(truth["pid"])).read_text()
+    except OSError as error:
+        raise AgentError(f"{error.filename}: {error.strerror}", "run as root") from error
+    return [list(part) for part in writable_ranges(maps)]
 
 
 def _kind(name: str) -> type[Tracker]:

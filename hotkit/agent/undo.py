@@ -11,6 +11,7 @@ After a reboot there is nothing to put back: the file names the boot that it is 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -23,6 +24,7 @@ from typing import Any
 from hotkit.agent.protocol import AgentError
 
 _WAIT_S = 20.0
+_BUSY_S = 5.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -184,7 +186,7 @@ def _put_back(entry: dict[str, Any], done: list[str], failed: list[str]) -> None
     path = str(entry.get("rmdir") or entry.get("write"))
     try:
         if "rmdir" in entry:
-            Path(path).rmdir()
+            _remove_directory(path)
             done.append(f"{path} removed")
         else:
             write_knob(path, entry["text"])
@@ -192,3 +194,15 @@ def _put_back(entry: dict[str, Any], done: list[str], failed: list[str]) -> None
     except (AgentError, OSError) as error:
         if not entry.get("maybe") and Path(path).exists():
             failed.append(f"{path} could not be put back: {error}")
+
+
+def _remove_directory(path: str) -> None:
+    """rmdir; a cgroup is busy until what was killed in it is gone."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            return Path(path).rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -22,65 +21,15 @@ from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.trackers.base import PLACEMENT
 from hotkit.assets import data
 from hotkit.core.design import MIN_BLOCKS, OFF, Arm
-from hotkit.core.units import PAGE_BYTES, format_size, parse_size
+from hotkit.host.workloadspec import HotsetSpec as HotsetSpec
+from hotkit.host.workloadspec import WorkloadSpec, read_workload
 from hotkit.host.yamlsrc import YamlSource, read_yaml
 
-
-def _size(value: Any) -> Any:
-    if isinstance(value, str):
-        return parse_size(value)
-    return value
-
-
-Size = Annotated[StrictInt, BeforeValidator(_size), Field(gt=0)]
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class HotsetSpec(_Strict):
-    """The workload hotset; sizes in bytes."""
-
-    kind: Literal["hotset"] = "hotset"
-    size: Size
-    hot: Size
-    weight: StrictInt = Field(default=9, ge=0)
-    threads: StrictInt = Field(default=1, ge=1, le=4096)
-    granularity: StrictInt = Field(default=8, ge=8, le=1 << 20, multiple_of=8)
-    seed: StrictInt = Field(default=1, ge=0, lt=1 << 63)
-    thp: StrictBool = False
-    pin: StrictBool = False
-    updates: StrictInt | None = Field(default=None, ge=1)
-    seconds: StrictInt | StrictFloat | None = Field(default=None, gt=0, le=3600)
-
-    @model_validator(mode="after")
-    def _fits(self) -> HotsetSpec:
-        if self.size % PAGE_BYTES or self.size % self.granularity:
-            raise ValueError("size is not a multiple of 4096 and of granularity")
-        if self.hot > self.size or self.hot % self.granularity:
-            raise ValueError(
-                f"hot ({format_size(self.hot)}) is not whole granules inside size"
-                f" ({format_size(self.size)})"
-            )
-        if (self.updates is None) == (self.seconds is None):
-            raise ValueError("give either updates or seconds, the amount of work of one run")
-        return self
-
-    def parameters(self) -> dict[str, int | bool]:
-        """For the agent; without `updates` it finds the amount of work itself."""
-        found: dict[str, int | bool] = {
-            "size_bytes": self.size,
-            "hot_bytes": self.hot,
-            "weight": self.weight,
-            "threads": self.threads,
-            "granularity_bytes": self.granularity,
-            "seed": self.seed,
-            "thp": self.thp,
-            "pin": self.pin,
-        }
-        return found if self.updates is None else found | {"updates": self.updates}
 
 
 class ArmSpec(_Strict):
@@ -112,7 +61,7 @@ class SweepSpec(_Strict):
     blocks: StrictInt = Field(ge=MIN_BLOCKS, le=10_000)
     seed: StrictInt = Field(default=1, ge=0)
     smallest_effect_percent: StrictInt | StrictFloat = Field(default=1, gt=0)
-    workload: HotsetSpec
+    workload: WorkloadSpec
     arms: tuple[ArmSpec, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -143,8 +92,11 @@ def load_sweep_spec(path: Path | None) -> SweepSpec:
     source = read_yaml(path or data("sweep-default.yml"))
     if not isinstance(source.data, dict):
         raise source.error((), "a sweep description is a mapping", hint=_hint())
+    given = dict(source.data)
+    if "workload" in given:
+        given["workload"] = read_workload(source)
     try:
-        return SweepSpec.model_validate(source.data)
+        return SweepSpec.model_validate(given)
     except ValidationError as error:
         raise source.explain(error, known=_known_keys(source, error)) from error
 
@@ -152,8 +104,6 @@ def load_sweep_spec(path: Path | None) -> SweepSpec:
 def _known_keys(source: YamlSource, error: ValidationError) -> tuple[str, ...]:
     """The keys that may stand where the first finding is."""
     where = error.errors(include_url=False, include_context=False)[0]["loc"]
-    if where[:1] == ("workload",):
-        return tuple(HotsetSpec.model_fields)
     if where[:1] == ("arms",):
         return tuple(ArmSpec.model_fields)
     return tuple(SweepSpec.model_fields)

@@ -41,6 +41,6 @@ def build(name: str, folder: Path) -> Built:
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             fresh = Path(scratch) / name
             units = [source for source in sources if source.suffix == ".c"]
-            run([gcc, *_FLAGS, "-o", fresh, *units], timeout=120)
+            run([gcc, *_FLAGS, "-o", fresh, *units, "-lm"], timeout=120)
             fresh.replace(path)
     return Built(path, hashlib.sha256(path.read_bytes()).hexdigest())

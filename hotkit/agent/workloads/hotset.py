@@ -11,6 +11,8 @@ from typing import IO, Any
 
 from hotkit.agent.cgroup import entering
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.workloads.base import Workload
+from hotkit.agent.workloads.llc import against_llc
 
 # What the schedule may say about it -> the binary's option.
 _OPTIONS = {
@@ -22,11 +24,17 @@ _OPTIONS = {
     "granularity_bytes": "--granularity",
     "updates": "--updates",
     "seed": "--seed",
+    "phases": "--phases",
+    "write_share": "--write-share",
+    "memory": "--memory",
+    "numa": "--numa",
+    "distribution": "--distribution",
+    "theta": "--theta",
 }
-_FLAGS = {"thp": "--thp", "pin": "--pin"}
+_FLAGS = {"reverse": "--reverse", "pin": "--pin"}
 
 
-class Hotset:
+class Hotset(Workload):
     """One process of the workload, from populated memory to its result.
 
     Must be made in the agent's main thread: the binary asks the kernel to be killed when the thread
@@ -50,8 +58,7 @@ class Hotset:
         self._stderr: IO[bytes] | None = None
 
     def start(self) -> dict[str, Any]:
-        """Start it and wait until its memory is populated; returns the ground truth: `pid`, the
-        mapping (`start`, `bytes`) and the hot range (`hot_start`, `hot_bytes`)."""
+        """As Workload: the mapping is always known, the hot range unless it is zipf's."""
         # A file and not a pipe: nobody reads stderr while the work runs.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         try:
@@ -64,11 +71,13 @@ class Hotset:
             )
         except OSError as error:
             raise AgentError(f"{self.argv[0]}: {error.strerror}") from error
-        return self._read("ready")
+        truth = self._read("ready")
+        truth.update(against_llc(truth["bytes"]))
+        return truth
 
     def run(self) -> dict[str, Any]:
-        """The timed part. Returns `duration_ns` (CLOCK_MONOTONIC_RAW), `thread_cpu_ns` per thread,
-        `updates` and `checksum`; the process stays until `stop`, so that its memory can be read."""
+        """As Workload, with `updates`, `thread_cpu_ns` per thread, and `phases` of a hotset: when
+        each began (`at_ns`, CLOCK_MONOTONIC_RAW) with its `hot_start` and `hot_bytes`."""
         self._say_go()
         return self._read("done")
 

@@ -1,37 +1,37 @@
 /*
  * hotset: a GUPS-style workload whose hot memory is known.
  *
- * N threads make a fixed number of random read-modify-write updates in one anonymous mapping.
- * Of weight + 1 updates, weight fall (on average) into the hot range and one anywhere else. The
- * sequence depends on the seed alone, so every run does the same work and prints the same checksum.
+ * N threads make a fixed number of random accesses in one anonymous mapping: read-modify-write, or
+ * reads for a share of them. By default, of weight + 1 accesses weight fall (on average) into the hot
+ * range and one anywhere else; with --distribution zipf pages are ranked by their address instead.
+ * The sequence depends on the seed alone, so every run does the same work and prints the same
+ * checksum (of the places, not of the contents: those depend on how threads race).
+ *
+ * With --phases N the work is cut into N equal parts, and the hot range moves on by its own size
+ * after each. Threads meet at a barrier there: none is in a phase that another has not reached.
  *
  * Handshake with the agent (hotkit/agent/workloads/hotset.py), one line each on stdout:
  *   ready {json: pid, mapping, hot range}      after the memory was populated
  *   <- one byte on stdin: go
- *   done {json: duration_ns, thread_cpu_ns, checksum, updates}
+ *   done {json: duration_ns, thread_cpu_ns, checksum, updates, phases}
  *   <- one byte or end of file: exit           so that a tracker can read the memory once more
  * End of file instead of "go" ends it at once, and so does the death of the agent.
+ *
+ * `hotset probe ...` (probe.c) and `hotset keep ...` (keep.c) are other programs in the same file.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
-struct options {
-	uint64_t size, hot, hot_offset, granularity, updates, seed;
-	uint32_t weight, threads;
-	int thp, pin;
-};
+#include "options.h"
+#include "zipf.h"
 
 struct worker {
 	pthread_t thread;
@@ -39,63 +39,42 @@ struct worker {
 	int cpu; /* -1: not pinned */
 };
 
-static struct options opt = {
-	.size = 64ull << 20, .hot = 8ull << 20, .granularity = 8, .updates = 1000000,
-	.seed = 1, .weight = 9, .threads = 1,
+struct phase {
+	uint64_t at_ns, hot_offset;
 };
+
+static struct options opt;
 static uint8_t *memory;
-static pthread_barrier_t populated, go;
+static struct phase *phases;
+static pthread_barrier_t populated, go, turn;
 
-static void die(const char *what)
+/* One access. The low half of `where` decides what it is: its high bits chose the place. */
+static inline void touch(uint64_t granule, uint64_t where)
 {
-	fprintf(stderr, "hotset: %s%s%s\n", what, errno ? ": " : "", errno ? strerror(errno) : "");
-	exit(2);
+	volatile uint64_t *word = (volatile uint64_t *)(memory + granule * opt.granularity);
+
+	if (below(where << 32, 100) < opt.write_share)
+		for (uint64_t k = 0; k < opt.granularity / 8; k++)
+			word[k] ^= where;
+	else
+		for (uint64_t k = 0; k < opt.granularity / 8; k++)
+			(void)word[k];
 }
 
-static uint64_t now_ns(clockid_t clock)
+static inline uint64_t rotate(uint64_t x)
 {
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+	return x << 1 | x >> 63;
 }
 
-/* splitmix64 (public domain algorithm by S. Vigna): turns seed + thread into a start state. */
-static uint64_t mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15ull;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return x ^ (x >> 31);
-}
-
-/* xorshift64*: one multiplication, enough for choosing addresses. */
-static inline uint64_t next(uint64_t *state)
-{
-	uint64_t x = *state;
-
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	*state = x;
-	return x * 0x2545f4914f6cdd1dull;
-}
-
-/* A number in [0, n) from a random r: a multiplication instead of a division (D. Lemire). */
-static inline uint64_t below(uint64_t r, uint64_t n)
-{
-	return (uint64_t)(((unsigned __int128)r * n) >> 64);
-}
-
-static void update_all(struct worker *w)
+static void hotset_updates(struct worker *w, uint64_t count, uint64_t hot_offset)
 {
 	const uint64_t g = opt.granularity;
-	const uint64_t hot_start = opt.hot_offset / g, hot_count = opt.hot / g;
+	const uint64_t hot_start = hot_offset / g, hot_count = opt.hot / g;
 	const uint64_t cold_count = opt.size / g - hot_count;
 	const uint64_t parts = opt.weight + 1ull;
-	uint64_t rng = w->rng, checksum = 0;
+	uint64_t rng = w->rng, checksum = w->checksum;
 
-	for (uint64_t i = 0; i < w->updates; i++) {
+	for (uint64_t i = 0; i < count; i++) {
 		uint64_t choice = next(&rng), where = next(&rng), granule;
 
 		if (cold_count == 0 || below(choice, parts) != 0) {
@@ -105,12 +84,47 @@ static void update_all(struct worker *w)
 			if (granule >= hot_start) /* step over the hot range */
 				granule += hot_count;
 		}
-		volatile uint64_t *word = (volatile uint64_t *)(memory + granule * g);
-		for (uint64_t k = 0; k < g / 8; k++)
-			word[k] ^= where;
-		checksum = (checksum << 1 | checksum >> 63) ^ granule;
+		touch(granule, where);
+		checksum = rotate(checksum) ^ granule;
+	}
+	w->rng = rng;
+	w->checksum = checksum;
+}
+
+static void zipf_updates(struct worker *w)
+{
+	const uint64_t ranks = opt.size / rank_bytes(&opt);
+	const uint64_t each = rank_bytes(&opt) / opt.granularity;
+	const struct zipf zipf = zipf_of(ranks, opt.theta);
+	uint64_t rng = w->rng, checksum = 0;
+
+	for (uint64_t i = 0; i < w->updates; i++) {
+		uint64_t rank = zipf_next(&zipf, &rng), where = next(&rng);
+		uint64_t place = opt.reverse ? ranks - 1 - rank : rank;
+		uint64_t granule = place * each + below(where, each);
+
+		touch(granule, where);
+		checksum = rotate(checksum) ^ granule;
 	}
 	w->checksum = checksum;
+}
+
+static void update_all(struct worker *w)
+{
+	uint64_t done = 0;
+
+	if (opt.theta > 0) {
+		zipf_updates(w);
+		return;
+	}
+	for (uint64_t p = 0; p < opt.phases; p++) {
+		uint64_t until = (uint64_t)((unsigned __int128)w->updates * (p + 1) / opt.phases);
+
+		if (p > 0 && pthread_barrier_wait(&turn) == PTHREAD_BARRIER_SERIAL_THREAD)
+			phases[p].at_ns = now_ns(CLOCK_MONOTONIC_RAW);
+		hotset_updates(w, until - done, phases[p].hot_offset);
+		done = until;
+	}
 }
 
 static void *work(void *argument)
@@ -120,14 +134,8 @@ static void *work(void *argument)
 	uint64_t end = w->index + 1 == opt.threads ? opt.size : start + opt.size / opt.threads;
 	uint64_t cpu;
 
-	if (w->cpu >= 0) {
-		cpu_set_t set;
-
-		CPU_ZERO(&set);
-		CPU_SET(w->cpu, &set);
-		if (sched_setaffinity(0, sizeof(set), &set))
-			die("cannot pin a thread");
-	}
+	if (w->cpu >= 0)
+		pin_to(w->cpu);
 	/* Writing, not reading: a read fault would map the shared zero page. */
 	for (uint64_t at = start & ~4095ull; at < end; at += 4096)
 		*(volatile uint8_t *)(memory + at) = 1;
@@ -137,57 +145,6 @@ static void *work(void *argument)
 	update_all(w);
 	w->cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	return NULL;
-}
-
-static uint64_t number(const char *text)
-{
-	char *end;
-	uint64_t value;
-
-	errno = 0;
-	value = strtoull(text, &end, 0);
-	if (errno || *end || end == text || *text == '-')
-		die("an option's value is not a whole number");
-	return value;
-}
-
-static void read_options(int argc, char **argv)
-{
-	static const struct option names[] = {
-		{"size", 1, 0, 's'},	{"hot", 1, 0, 'h'},	{"hot-offset", 1, 0, 'o'},
-		{"weight", 1, 0, 'w'},	{"threads", 1, 0, 't'}, {"granularity", 1, 0, 'g'},
-		{"updates", 1, 0, 'u'}, {"seed", 1, 0, 'r'},	{"thp", 0, 0, 'H'},
-		{"pin", 0, 0, 'p'},	{0, 0, 0, 0},
-	};
-	int name;
-
-	while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (name) {
-		case 's': opt.size = number(optarg); break;
-		case 'h': opt.hot = number(optarg); break;
-		case 'o': opt.hot_offset = number(optarg); break;
-		case 'w': opt.weight = (uint32_t)number(optarg); break;
-		case 't': opt.threads = (uint32_t)number(optarg); break;
-		case 'g': opt.granularity = number(optarg); break;
-		case 'u': opt.updates = number(optarg); break;
-		case 'r': opt.seed = number(optarg); break;
-		case 'H': opt.thp = 1; break;
-		case 'p': opt.pin = 1; break;
-		default: exit(2);
-		}
-	}
-	errno = 0;
-	if (optind != argc)
-		die("it takes options only");
-	if (opt.granularity < 8 || opt.granularity % 8 || opt.granularity > 1u << 20)
-		die("--granularity is a multiple of 8, up to 1 MiB");
-	if (!opt.size || opt.size % 4096 || opt.size % opt.granularity)
-		die("--size is a multiple of 4096 and of --granularity");
-	if (!opt.hot || opt.hot % opt.granularity || opt.hot_offset % opt.granularity ||
-	    opt.hot > opt.size || opt.hot_offset > opt.size - opt.hot)
-		die("the hot range is not empty, whole granules, and inside --size");
-	if (!opt.threads || opt.threads > 4096 || !opt.updates)
-		die("--threads (1 to 4096) and --updates are at least 1");
 }
 
 /* The index-th CPU that we may use, wrapping around; -1 without --pin. */
@@ -207,23 +164,100 @@ static int cpu_for(uint64_t index)
 	return -1;
 }
 
+/* Where the hot range is in each phase: on by its own size, over the end back to the beginning
+ * (backwards with --reverse, over the beginning back to the end). */
+static void plan_phases(void)
+{
+	uint64_t last = opt.size - opt.hot;
+	uint64_t at = opt.reverse ? last - opt.hot_offset : opt.hot_offset;
+
+	phases = calloc(opt.phases, sizeof(*phases));
+	if (!phases)
+		die("no memory for --phases");
+	for (uint64_t p = 0; p < opt.phases; p++) {
+		phases[p].hot_offset = at;
+		if (opt.reverse)
+			at = at < opt.hot ? last : at - opt.hot;
+		else
+			at = at + opt.hot > last ? 0 : at + opt.hot;
+	}
+}
+
+static unsigned long long address(uint64_t offset)
+{
+	return (unsigned long long)(uintptr_t)memory + offset;
+}
+
+static void say_ready(const struct worker *workers)
+{
+	static const char *const words[] = {"4k", "thp", "hugetlb"};
+
+	printf("ready {\"pid\": %d, \"start\": %llu, \"bytes\": %llu, \"threads\": %u, "
+	       "\"write_share\": %u, \"memory\": \"%s\", ",
+	       getpid(), address(0), (unsigned long long)opt.size, opt.threads, opt.write_share,
+	       words[opt.pages]);
+	if (opt.theta > 0)
+		printf("\"distribution\": \"zipf\", \"theta\": %.17g, \"order\": \"%s\", "
+		       "\"rank_bytes\": %llu",
+		       opt.theta, opt.reverse ? "descending" : "ascending",
+		       (unsigned long long)rank_bytes(&opt));
+	else
+		printf("\"distribution\": \"hotset\", \"hot_start\": %llu, \"hot_bytes\": %llu, "
+		       "\"weight\": %u, \"phases\": %llu",
+		       address(phases[0].hot_offset), (unsigned long long)opt.hot, opt.weight,
+		       (unsigned long long)opt.phases);
+	/* Pinned threads wrap around: each CPU is named once. */
+	for (uint64_t i = 0; opt.pin && i < opt.threads; i++) {
+		if (i && workers[i].cpu == workers[0].cpu)
+			break;
+		printf("%s%d", i ? ", " : ", \"cpus\": [", workers[i].cpu);
+	}
+	printf("%s}\n", opt.pin ? "]" : "");
+	fflush(stdout);
+}
+
+static void say_done(const struct worker *workers, uint64_t duration)
+{
+	uint64_t checksum = 0;
+
+	for (uint64_t i = 0; i < opt.threads; i++)
+		checksum = mix(checksum ^ workers[i].checksum);
+	printf("done {\"duration_ns\": %llu, \"checksum\": \"%016llx\", \"updates\": %llu, "
+	       "\"thread_cpu_ns\": [",
+	       (unsigned long long)duration, (unsigned long long)checksum,
+	       (unsigned long long)opt.updates);
+	for (uint64_t i = 0; i < opt.threads; i++)
+		printf("%s%llu", i ? ", " : "", (unsigned long long)workers[i].cpu_ns);
+	printf("]");
+	for (uint64_t p = 0; opt.theta <= 0 && p < opt.phases; p++)
+		printf("%s{\"at_ns\": %llu, \"hot_start\": %llu, \"hot_bytes\": %llu}%s",
+		       p ? ", " : ", \"phases\": [", (unsigned long long)phases[p].at_ns,
+		       address(phases[p].hot_offset), (unsigned long long)opt.hot,
+		       p + 1 == opt.phases ? "]" : "");
+	printf("}\n");
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
 	struct worker *workers;
-	uint64_t began, duration, checksum = 0;
+	uint64_t began, duration;
 	char byte;
 
+	if (argc > 1 && !strcmp(argv[1], "keep"))
+		return keep_main(argc - 1, argv + 1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the agent */
-	read_options(argc, argv);
-	memory = mmap(NULL, opt.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (argc > 1 && !strcmp(argv[1], "probe"))
+		return probe_main(argc - 1, argv + 1);
+	opt = read_options(argc, argv);
+	plan_phases();
 	workers = calloc(opt.threads, sizeof(*workers));
-	if (memory == MAP_FAILED || !workers)
-		die("no memory for --size");
-	/* Fails with EINVAL on a kernel without THP, where there is nothing to ask for. */
-	madvise(memory, opt.size, opt.thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	errno = 0;
+	if (!workers)
+		die("no memory for --threads");
+	memory = map_memory(opt.size, opt.pages, &opt.numa);
 	pthread_barrier_init(&populated, NULL, opt.threads + 1);
 	pthread_barrier_init(&go, NULL, opt.threads + 1);
+	pthread_barrier_init(&turn, NULL, opt.threads);
 	for (uint64_t i = 0; i < opt.threads; i++) {
 		struct worker *w = &workers[i];
 
@@ -235,31 +269,16 @@ int main(int argc, char **argv)
 			die("cannot start a thread");
 	}
 	pthread_barrier_wait(&populated);
-	printf("ready {\"pid\": %d, \"start\": %llu, \"bytes\": %llu, \"hot_start\": %llu, "
-	       "\"hot_bytes\": %llu, \"threads\": %u}\n",
-	       getpid(), (unsigned long long)(uintptr_t)memory, (unsigned long long)opt.size,
-	       (unsigned long long)(uintptr_t)memory + opt.hot_offset,
-	       (unsigned long long)opt.hot, opt.threads);
-	fflush(stdout);
+	say_ready(workers);
 	if (read(STDIN_FILENO, &byte, 1) != 1)
 		return 3; /* the agent went away or changed its mind */
 
-	began = now_ns(CLOCK_MONOTONIC_RAW);
+	began = phases[0].at_ns = now_ns(CLOCK_MONOTONIC_RAW);
 	pthread_barrier_wait(&go);
 	for (uint64_t i = 0; i < opt.threads; i++)
 		pthread_join(workers[i].thread, NULL);
 	duration = now_ns(CLOCK_MONOTONIC_RAW) - began;
-
-	for (uint64_t i = 0; i < opt.threads; i++)
-		checksum = mix(checksum ^ workers[i].checksum);
-	printf("done {\"duration_ns\": %llu, \"checksum\": \"%016llx\", \"updates\": %llu, "
-	       "\"thread_cpu_ns\": [",
-	       (unsigned long long)duration, (unsigned long long)checksum,
-	       (unsigned long long)opt.updates);
-	for (uint64_t i = 0; i < opt.threads; i++)
-		printf("%s%llu", i ? ", " : "", (unsigned long long)workers[i].cpu_ns);
-	printf("]}\n");
-	fflush(stdout);
+	say_done(workers, duration);
 	if (read(STDIN_FILENO, &byte, 1) < 0)
 		return 2;
 	return 0;
