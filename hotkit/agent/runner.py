@@ -157,6 +157,7 @@ class Runner:
                 "pid": truth["pid"],
                 "ranges": _ranges(truth),
                 "cpus": truth.get("cpus") or cpus_of(truth["pid"]),
+                "uffd": truth.get("uffd", -1),
                 "cgroup": str(group) if group else None,
             }
             tracker.scan_program = self._scan

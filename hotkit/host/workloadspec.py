@@ -56,6 +56,7 @@ class _Accesses(_Strict):
     )
     seed: StrictInt = Field(default=1, ge=0, lt=1 << 63)
     pin: StrictBool = False
+    unmovable: StrictBool = False
     updates: StrictInt | None = Field(default=None, ge=1, lt=1 << 63)
     seconds: StrictInt | StrictFloat | None = Field(default=None, gt=0, le=3600)
 
@@ -77,6 +78,7 @@ class _Accesses(_Strict):
             "granularity_bytes": self.granularity,
             "write_share": self.write_share,
             "reverse": self.reverse,
+            "unmovable": self.unmovable,
             "memory": self.memory,
             "seed": self.seed,
             "pin": self.pin,
@@ -176,6 +178,7 @@ class CommandSpec(_Strict):
     stop: Argv | None = None
     env: dict[StrictStr, StrictStr] = Field(default_factory=dict)
     values: dict[StrictStr, StrictInt | StrictStr] = Field(default_factory=dict)
+    exits: tuple[StrictInt, ...] = Field(default=(0,), min_length=1)
     needs: StrictStr | None = None
     within_s: StrictInt | StrictFloat = Field(default=60, gt=0, le=7200)
     most_s: StrictInt | StrictFloat = Field(default=1800, gt=0, le=86400)

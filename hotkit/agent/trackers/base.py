@@ -10,7 +10,8 @@ from hotkit.agent.undo import Undo
 
 # What a tracker is pointed at (DESIGN.md): {"kind": "process" | "cgroup" | "node" | "vm", ...}.
 # A process has "pid", "ranges" ([[start, end], ...] of the memory that the workload works on),
-# "cpus" (where it may run) and "cgroup" (a directory, None where there is no memory cgroup).
+# "cpus" (where it may run), "cgroup" (a directory, None where there is no memory cgroup) and "uffd"
+# (the number of a userfaultfd that the process has opened, -1 where it has none).
 Target = dict[str, Any]
 Settings = dict[str, Any]
 

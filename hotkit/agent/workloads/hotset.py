@@ -31,7 +31,7 @@ _OPTIONS = {
     "distribution": "--distribution",
     "theta": "--theta",
 }
-_FLAGS = {"reverse": "--reverse", "pin": "--pin"}
+_FLAGS = {"reverse": "--reverse", "pin": "--pin", "unmovable": "--unmovable"}
 
 
 class Hotset(Workload):

@@ -1,11 +1,12 @@
 /*
- * scan: reads A bits for the trackers of the agent, at the speed of C.
+ * scan: looks at a process's pages for the trackers of the agent, at the speed of C.
  *
- *   scan idle|idle-physical|folio --pid PID --range START-END... --interval-us N [--request TEXT]
+ *   scan MODE --pid PID --range START-END... --interval-us N [--request TEXT] [--fd N] [--rounds]
  *
  * idle           pages of the process: pagemap gives their frames, page_idle/bitmap marks and asks
  * idle-physical  every frame of the machine is marked and asked about; the process's are kept
  * folio          the patched kernel's folio_referenced_scan (--request says of what), then its bitmaps
+ * uffd, uffd-async  write protection, see uffd.c (--fd: the process's userfaultfd)
  *
  * Handshake with hotkit/agent/scanprocess.py, one line each:
  *   ready                       the first round is marked
@@ -17,6 +18,8 @@
  * 64-bit words, bit n of word k is frame 64 k + n; ones written mark, zeros change nothing.
  */
 #define _GNU_SOURCE
+#include "scan.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -30,7 +33,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096ull
 #define CHUNK 8192 /* pagemap entries read at once: 64 KiB, which stay in the cache */
 #define HUGE 512u  /* base pages of a huge page */
 #define BATCH 512  /* bitmap words read or written at once */
@@ -43,16 +45,19 @@ struct page {
 	uint32_t count; /* base pages: a huge page is asked about by its first frame alone */
 };
 
-static struct { uint64_t start, end; } range[4096];
-static size_t ranges, pages, found;
+struct range range[4096];
+size_t ranges, pages;
+uint64_t examined, positive;
+int pagemap;
+static size_t found;
 static struct page *page;  /* sorted by frame */
 static uint16_t *heat;     /* per page, in the order of the ranges */
 static uint8_t *round_flags;
-static uint64_t examined, positive, rounds;
-static int pagemap, kpageflags, show_rounds;
+static uint64_t rounds;
+static int kpageflags, show_rounds;
 static const char *request;
 
-static void die(const char *what)
+void die(const char *what)
 {
 	fprintf(stderr, "scan: %s: %s\n", what, strerror(errno));
 	exit(2);
@@ -173,16 +178,20 @@ static void mark(int bitmap)
 	}
 }
 
-static void saw(const struct page *one, int accessed)
+void saw_pages(uint64_t index, uint64_t count)
 {
-	examined++;
-	if (!accessed)
-		return;
-	positive++;
-	for (uint32_t i = one->index; i < one->index + one->count; i++) {
+	for (uint64_t i = index; i < index + count; i++) {
 		heat[i] += heat[i] < UINT16_MAX;
 		round_flags[i] = 1;
 	}
+}
+
+static void saw(const struct page *one, int accessed)
+{
+	examined++;
+	positive += (uint64_t)accessed;
+	if (accessed)
+		saw_pages(one->index, one->count);
 }
 
 /* What was marked and is no longer was accessed. */
@@ -285,14 +294,19 @@ static void add_range(const char *text)
 /* Returns whether somebody wants us to stop; waits until `due` for that. */
 static int stop_before(uint64_t due)
 {
-	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	struct pollfd in[2] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = uffd_descriptor(), .events = POLLIN }, /* -1 is left out */
+	};
 
 	for (;;) {
 		uint64_t now = now_ns(CLOCK_MONOTONIC), left = due > now ? due - now : 0;
 		struct timespec wait = { (time_t)(left / 1000000000), (long)(left % 1000000000) };
 
-		if (ppoll(&in, 1, &wait, NULL) > 0)
+		if (ppoll(in, 2, &wait, NULL) > 0 && in[0].revents)
 			return 1;
+		if (in[1].revents & POLLIN)
+			uffd_fault();
 		if (now_ns(CLOCK_MONOTONIC) >= due)
 			return 0;
 	}
@@ -302,22 +316,25 @@ int main(int argc, char **argv)
 {
 	static const struct option names[] = {
 		{ "pid", 1, 0, 'p' },	  { "range", 1, 0, 'r' },   { "interval-us", 1, 0, 'i' },
-		{ "request", 1, 0, 'q' }, { "rounds", 0, 0, 'R' }, { 0, 0, 0, 0 },
+		{ "request", 1, 0, 'q' }, { "rounds", 0, 0, 'R' },  { "fd", 1, 0, 'f' },
+		{ 0, 0, 0, 0 },
 	};
 	uint64_t interval_ns = 100000000, due, cpu;
 	void (*look)(int, int) = idle;
 	const char *mode = argc > 1 ? argv[1] : "", *file = IDLE;
 	char path[64] = "";
-	int name, target;
+	int name, target, fd = -1;
+	long pid = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the agent */
 	while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (name) {
-		case 'p': snprintf(path, sizeof(path), "/proc/%ld/pagemap", atol(optarg)); break;
+		case 'p': pid = atol(optarg); break;
 		case 'r': add_range(optarg); break;
 		case 'i': interval_ns = strtoull(optarg, NULL, 0) * 1000; break;
 		case 'q': request = optarg; break;
 		case 'R': show_rounds = 1; break;
+		case 'f': fd = atoi(optarg); break;
 		default: return 2;
 		}
 	}
@@ -326,10 +343,15 @@ int main(int argc, char **argv)
 		look = idle_physical;
 	else if (!strcmp(mode, "folio"))
 		look = folio, file = HOTKIT "folio_referenced_scan";
+	else if (!strcmp(mode, "uffd"))
+		look = uffd_look, file = "/dev/null";
+	else if (!strcmp(mode, "uffd-async"))
+		look = uffd_async_look, file = "/dev/null";
 	else if (strcmp(mode, "idle"))
 		die(mode);
 	if (!pages || pages > UINT32_MAX || (look == folio) != !!request)
 		die("--range (up to 16 TiB), and --request for folio, are needed");
+	snprintf(path, sizeof(path), "/proc/%ld/pagemap", pid);
 	pagemap = open_or_die(path, O_RDONLY);
 	kpageflags = open_or_die("/proc/kpageflags", O_RDONLY);
 	target = open_or_die(file, look == folio ? O_WRONLY : O_RDWR);
@@ -338,6 +360,8 @@ int main(int argc, char **argv)
 	round_flags = calloc(pages, 1);
 	if (!page || !heat || !round_flags)
 		die("memory for the pages");
+	if (!strncmp(mode, "uffd", 4))
+		uffd_open(pid, fd, look == uffd_async_look);
 	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
 	look(target, 0);
 	puts("ready");
@@ -358,6 +382,8 @@ int main(int argc, char **argv)
 		now = now_ns(CLOCK_MONOTONIC);
 		due = due + interval_ns > now ? due + interval_ns : now;
 	}
+	if (uffd_descriptor() >= 0)
+		uffd_close();
 	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	printf("done {\"rounds\": %llu, \"examined\": %llu, \"positive\": %llu, \"pages\": %zu, "
 	       "\"cpu_ns\": %llu}\n",

@@ -60,4 +60,8 @@ static inline uint64_t below(uint64_t r, uint64_t n)
 	return (uint64_t)(((unsigned __int128)r * n) >> 64);
 }
 
+/* hold.c */
+int open_userfaultfd(void);
+void make_unmovable(void *memory, uint64_t size);
+
 #endif

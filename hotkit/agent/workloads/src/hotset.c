@@ -193,9 +193,9 @@ static void say_ready(const struct worker *workers)
 	static const char *const words[] = {"4k", "thp", "hugetlb"};
 
 	printf("ready {\"pid\": %d, \"start\": %llu, \"bytes\": %llu, \"threads\": %u, "
-	       "\"write_share\": %u, \"memory\": \"%s\", ",
+	       "\"write_share\": %u, \"memory\": \"%s\", \"uffd\": %d, ",
 	       getpid(), address(0), (unsigned long long)opt.size, opt.threads, opt.write_share,
-	       words[opt.pages]);
+	       words[opt.pages], open_userfaultfd());
 	if (opt.theta > 0)
 		printf("\"distribution\": \"zipf\", \"theta\": %.17g, \"order\": \"%s\", "
 		       "\"rank_bytes\": %llu",
@@ -269,6 +269,8 @@ int main(int argc, char **argv)
 			die("cannot start a thread");
 	}
 	pthread_barrier_wait(&populated);
+	if (opt.unmovable)
+		make_unmovable(memory, opt.size);
 	say_ready(workers);
 	if (read(STDIN_FILENO, &byte, 1) != 1)
 		return 3; /* the agent went away or changed its mind */

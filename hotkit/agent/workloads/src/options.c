@@ -13,7 +13,8 @@ static const struct option names[] = {
 	{"updates", 1, 0, 'u'},	    {"seed", 1, 0, 'r'},      {"phases", 1, 0, 'P'},
 	{"write-share", 1, 0, 'W'}, {"memory", 1, 0, 'm'},    {"numa", 1, 0, 'n'},
 	{"distribution", 1, 0, 'd'}, {"theta", 1, 0, 'T'},    {"reverse", 0, 0, 'R'},
-	{"pin", 0, 0, 'p'},	    {0, 0, 0, 0},
+	{"pin", 0, 0, 'p'},	    {"unmovable", 0, 0, 'U'},
+	{0, 0, 0, 0},
 };
 
 static int is_zipf(const char *text)
@@ -105,6 +106,7 @@ struct options read_options(int argc, char **argv)
 		case 'T': theta = theta_from(optarg), has_theta = 1; break;
 		case 'R': opt.reverse = 1; break;
 		case 'p': opt.pin = 1; break;
+		case 'U': opt.unmovable = 1; break;
 		default: exit(2);
 		}
 	}

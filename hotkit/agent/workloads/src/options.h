@@ -10,7 +10,7 @@ struct options {
 	enum pages pages;
 	struct numa numa;
 	double theta; /* 0: no zipf but a hot range */
-	int reverse, pin;
+	int reverse, pin, unmovable;
 };
 
 /* Reads and checks the command line; die() with one sentence for what does not fit. */

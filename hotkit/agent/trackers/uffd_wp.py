@@ -1,0 +1,114 @@
+"""Trapping by userfaultfd: pages are write-protected each round, the first write to each traps.
+
+Documentation/admin-guide/mm/userfaultfd.rst. The descriptor belongs to the workload, which opens
+it and does nothing with it; the scanner takes it over (pidfd_getfd(2)). `faults: handled` costs a
+round trip to the scanner per page and round; `faults: async` lets the kernel go on by itself and
+reads what was written by PAGEMAP_SCAN (6.7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import platform
+import struct
+from typing import Any
+
+from hotkit.agent.heat import HeatRange
+from hotkit.agent.protocol import AgentError
+from hotkit.agent.scanprocess import ScanProcess
+from hotkit.agent.threads import wanted_cpus
+from hotkit.agent.trackers.base import Probe, Samples, Setting, Settings, Target, Tracker
+
+_USERFAULTFD = {"x86_64": 323, "aarch64": 282}
+_API = 0xC018AA3F  # _IOWR(0xAA, 0x3F, struct uffdio_api)
+_FEATURE_WP = 1 << 0
+_FEATURE_WP_ASYNC = 1 << 15
+
+
+class UffdWp(Tracker):
+    """Rounds at a fixed interval; between them the scanner answers faults."""
+
+    name = "uffd-wp"
+    how = "write-protects pages; the first write to each traps to a handler, or marks it"
+    units = {"examined": "PTE protected", "positive": "write fault"}
+    settings = {
+        "interval_ms": Setting(200, "ms between two rounds of protecting", least=1),
+        "faults": Setting(
+            "handled",
+            "who lets a write go on: the tracker, or the kernel at once (PAGEMAP_SCAN)",
+            choices=("handled", "async"),
+        ),
+    }
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self._scan: ScanProcess | None = None
+
+    def probe(self, settings: Settings) -> Probe:
+        features = features_here()
+        if isinstance(features, Probe):
+            return features
+        wanted = _FEATURE_WP_ASYNC if settings["faults"] == "async" else _FEATURE_WP
+        if features & wanted:
+            return Probe(True)
+        if settings["faults"] == "async":
+            return Probe(
+                False,
+                "this kernel's userfaultfd has no asynchronous write protection (6.7 has)",
+                "faults: handled",
+            )
+        return Probe(False, "this kernel's userfaultfd has no write protection", "5.7 or later")
+
+    def start(self, target: Target, settings: Settings) -> None:
+        if target.get("uffd", -1) < 0:
+            raise AgentError(
+                "the workload has opened no userfaultfd", "workload: hotset, and run as root"
+            )
+        cpus = wanted_cpus(settings, target)
+        mode = "uffd-async" if settings["faults"] == "async" else "uffd"
+        self._scan = ScanProcess(self.scan_program, mode, target, 1000 * settings["interval_ms"])
+        self._scan.argv += ["--fd", str(target["uffd"])]
+        self._scan.start(cpus, self.recorder)
+
+    def stop(self) -> None:
+        if self._scan:
+            self._scan.stop()
+
+    def samples(self) -> Samples:
+        return self._scan.count if self._scan else Samples()
+
+    def self_cost(self) -> int:
+        return self._scan.cpu_ns if self._scan else 0
+
+    def cpus(self) -> list[int]:
+        return sorted(self._scan.cpus) if self._scan else []
+
+    def hot(self) -> list[HeatRange]:
+        return self._scan.hot() if self._scan else []
+
+
+def features_here() -> int | Probe:
+    """What userfaultfd can do here (UFFD_FEATURE_*), or why it cannot be had."""
+    number = _USERFAULTFD.get(platform.machine())
+    if number is None:
+        return Probe(False, f"userfaultfd on {platform.machine()} is not known to hotkit", None)
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = libc.syscall(number, os.O_CLOEXEC)
+    if handle < 0:
+        error = os.strerror(ctypes.get_errno())
+        return Probe(
+            False,
+            f"userfaultfd: {error}",
+            "run as root, outside a container; a kernel with CONFIG_USERFAULTFD=y",
+        )
+    try:
+        said = bytearray(struct.pack("<QQQ", 0xAA, 0, 0))
+        fcntl.ioctl(handle, _API, said)
+        features: int = struct.unpack("<QQQ", said)[1]
+        return features
+    except OSError as error:
+        return Probe(False, f"userfaultfd: {error.strerror}", None)
+    finally:
+        os.close(handle)
