@@ -77,8 +77,12 @@ def _take_columns(words: array[int], pid: int, found: Records) -> None:
     addresses = words[2::_SAMPLE_WORDS]
     found.samples += len(owners)
     # One word holds pid (low half) and tid; there are few different ones.
-    ours = {owner for owner in set(owners) if owner & 0xFFFFFFFF == pid}
-    found.addresses.extend(compress(addresses, map(ours.__contains__, owners)))
+    owners_seen = set(owners)
+    ours = {owner for owner in owners_seen if owner & 0xFFFFFFFF == pid}
+    if len(ours) == len(owners_seen):
+        found.addresses.extend(addresses)
+    else:
+        found.addresses.extend(compress(addresses, map(ours.__contains__, owners)))
 
 
 def _walk(data: bytes, pid: int, found: Records) -> None:

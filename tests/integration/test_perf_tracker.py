@@ -50,6 +50,7 @@ class Child:
         assert self._process.stdin and self._process.stdout
         self.start = int(self._process.stdout.readline())
         self.pid = self._process.pid
+        self._settle()
         self.expected = bytes(page % rounds + 1 for page in range(pages))
         self.target = {
             "kind": "process", "pid": self.pid, "cpus": sorted(os.sched_getaffinity(0)),
@@ -62,7 +63,18 @@ class Child:
         self._process.stdin.write("g")
         self._process.stdin.flush()
         assert self._process.stdout.readline() == "done\n"
+        self._settle()
         return self.faults() - before
+
+    def _settle(self) -> None:
+        """Wait until all of its threads sleep: it says where it is before it waits, and faults."""
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            stats = [file.read_text() for file in Path(f"/proc/{self.pid}/task").glob("*/stat")]
+            if all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats):
+                return
+            time.sleep(0.01)
+        raise AssertionError("the child does not come to rest")
 
     def faults(self) -> int:
         """The kernel's count, of all threads: field 10 of /proc/PID/stat."""
