@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -23,7 +24,8 @@ int open_userfaultfd(void)
 
 /*
  * Registered buffers of io_uring are pinned (FOLL_PIN | FOLL_LONGTERM): reclaim and migration find them,
- * try, and leave them where they are. The ring is never used.
+ * try, and leave them where they are. The ring is never used. The program's other pages are locked, which
+ * takes them off the lists that reclaim looks at.
  */
 void make_unmovable(void *memory, uint64_t size)
 {
@@ -32,6 +34,8 @@ void make_unmovable(void *memory, uint64_t size)
 	uint64_t count = (size + BUFFER - 1) / BUFFER;
 	struct iovec *parts = calloc(count, sizeof(*parts));
 
+	if (mlockall(MCL_CURRENT) || munlock(memory, size))
+		die("--unmovable: mlockall");
 	if (ring < 0 || !parts)
 		die("--unmovable: no io_uring (kernel.io_uring_disabled?)");
 	for (uint64_t i = 0; i < count; i++) {
