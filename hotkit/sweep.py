@@ -33,12 +33,10 @@ from hotkit.host.store import (
 )
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workload import build_hotset, build_scan
-from hotkit.host.workloadspec import CommandSpec
+from hotkit.host.workloadspec import CommandSpec, WorkloadSpec
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.sweepjournal import RunCollector, against_truth
 
-# The names under which hotkit/record.py takes them from here.
-_Place = Place
 _place, _install = find_place, install
 
 
@@ -117,7 +115,7 @@ def sweep(
     watch(Progress(host=place.name, step="installing the agent"))
     paths = install(place, (agent, workload, scan), folder)
     watch(Progress(host=place.name, step="asking the agent what works"))
-    machine = _probe(place, paths[0], arms)
+    machine = probe_host(place, paths[0], arms)
     plan = _plan_for_agent(spec, runs)
     write_once(
         folder / MANIFEST,
@@ -142,6 +140,8 @@ def sweep(
 def load_sweep(folder: Path) -> SweepResult:
     """Analyse a sweep directory anew, from its manifest and journal alone."""
     manifest = read_manifest(folder)
+    if "description" not in manifest:
+        raise HotkitError(f"{folder}: is no sweep", hint=f"hotkit record report {folder}")
     collector = RunCollector(manifest["schedule"]["runs"])
     for event in read_journal(folder):
         collector.add(event)
@@ -162,7 +162,7 @@ def _analyse(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analy
     )
 
 
-def _probe(place: Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
+def probe_host(place: Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
     """The machine as the agent describes it; an error when a tracker cannot be used there."""
     argv = place.words([place.python, agent, "probe"])
     wanted = [{"tracker": arm.tracker, "settings": dict(arm.settings)} for arm in arms]
@@ -209,7 +209,7 @@ def _manifest(
 ) -> dict[str, Any]:
     text = json.dumps(plan, sort_keys=True)
     return {
-        "created": _now(),
+        "created": now(),
         "hotkit": hotkit.__version__,
         "host": place.name,
         "inventory": str(place.inventory.path) if place.inventory else None,
@@ -242,7 +242,7 @@ def _measure(
     truth: dict[str, Any] = {}
     total = len(planned)
     description = spec.model_dump(mode="json")
-    silence = _silence_s(spec)
+    silence = silence_s(spec.workload)
     step = "finding the amount of work" if plan["calibrate_ms"] else "starting"
     watch(Progress(host=place.name, step=step, total=total))
     with talk_to_agent(
@@ -265,8 +265,8 @@ def _measure(
                     )  # fmt: skip
                 )
             elif event["type"] == "sample":
-                event = _keep_heat(event, truth, journal)
-            journal.append({**event, "received": _now()})
+                event = keep_heat(event, truth, journal)
+            journal.append({**event, "received": now()})
             if collector.add(event):
                 analysis = _so_far(collector.runs, description) or analysis
     watch(
@@ -275,14 +275,14 @@ def _measure(
     )  # fmt: skip
 
 
-def _silence_s(spec: SweepSpec) -> float:
+def silence_s(workload: WorkloadSpec) -> float:
     """How long the agent may say nothing: in emulation everything takes longer than planned."""
-    if isinstance(spec.workload, CommandSpec):
-        return 300 + 2 * spec.workload.most_s + spec.workload.within_s
-    return 300 + 60 * (spec.workload.seconds or 60)
+    if isinstance(workload, CommandSpec):
+        return 300 + 2 * workload.most_s + workload.within_s
+    return 300 + 60 * (workload.seconds or 60)
 
 
-def _keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
+def keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
     """The event with its heat moved to a file below raw/, and held against the ground truth."""
     # Zipf has no hot range, and of a command's memory nothing is known.
     compared = against_truth(event, truth) if "hot_start" in truth else {}
@@ -302,5 +302,6 @@ def _so_far(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analys
         return None
 
 
-def _now() -> str:
+def now() -> str:
+    """The controller's time, for manifest and journal."""
     return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")

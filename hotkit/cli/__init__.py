@@ -19,6 +19,7 @@ COMMANDS = {
     "layout": "layout",
     "power": "power",
     "provision": "provision",
+    "record": "record",
     "rollback": "rollback",
     "status": "status",
     "sweep": "sweep",

@@ -222,6 +222,27 @@ def grid(
     return _ratio(down.T @ np.nan_to_num(values) @ across, weight)
 
 
+def address_at(recording: Recording, offset_bytes: float) -> int:
+    """The address that many bytes into the recorded memory, gaps between ranges left out."""
+    left = int(offset_bytes)
+    for start, end in recording.bins:
+        if left < end - start:
+            return start + left
+        left -= end - start
+    return recording.bins[-1][1]
+
+
+def pieces(recording: Recording) -> list[tuple[int, int]]:
+    """The recorded memory without its cuts into bins: [start, end) of each connected range."""
+    found: list[tuple[int, int]] = []
+    for start, end in recording.bins:
+        if found and found[-1][1] == start:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
 def _overlap(starts: Floats, ends: Floats, edges: Floats) -> Floats:
     """[i, j]: how much of [starts[i], ends[i]) lies in [edges[j], edges[j + 1])."""
     low = np.maximum(starts[:, None], edges[None, :-1])

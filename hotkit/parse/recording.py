@@ -15,8 +15,9 @@ from hotkit.core.record import Floats, Phase, Recording
 class RecordingBuilder:
     """Takes the events as they come: `run` (ground truth), `sample` parts, `end`.
 
-    Ground truth is the hot range of `run`'s truth; when the workload moves it, `end` lists all
-    `phases` as {"since_ns", "hot_start", "hot_bytes"}.
+    Ground truth is the hot range of `run`'s truth. When the workload moves it (`phases` above 1
+    there), only the `phases` of `end` tell when: {"at_ns", "hot_start", "hot_bytes"} each. Until
+    then the truth is unknown.
     """
 
     def __init__(self) -> None:
@@ -29,8 +30,8 @@ class RecordingBuilder:
         """Take one event; whether it changed the recording. ValueError for a part that is none."""
         if event["type"] == "run":
             fields = event.get("truth") or {}
-            if "hot_start" in fields:
-                self._phases = (_phase({"since_ns": 0, **fields}),)
+            if "hot_start" in fields and fields.get("phases", 1) == 1:
+                self._phases = (_phase({"at_ns": 0, **fields}),)
             return True
         if event["type"] == "end" and event.get("phases"):
             self._phases = tuple(_phase(fields) for fields in event["phases"])
@@ -85,7 +86,7 @@ def bins_of(ranges: Sequence[Sequence[int]], bin_bytes: int) -> tuple[tuple[int,
 
 def _phase(fields: Mapping[str, Any]) -> Phase:
     return Phase(
-        since_ns=int(fields["since_ns"]),
+        since_ns=int(fields["at_ns"]),
         hot_start=int(fields["hot_start"]),
         hot_bytes=int(fields["hot_bytes"]),
     )

@@ -11,11 +11,13 @@ from hotkit.core.record import (
     HotRange,
     Phase,
     Recording,
+    address_at,
     agreement,
     grid,
     hot_ranges,
     mean_share,
     over_time,
+    pieces,
     truth,
     working_set,
     working_set_percentiles,
@@ -166,3 +168,10 @@ def test_the_clock_may_have_run_for_years():
         bins=((0, PAGE),), since_ns=since, at_ns=since + 1, share=np.array([[1.0, 0.0]])
     )
     same(grid(seen, seen.share, rows=1, columns=2), [[1, 0]])
+
+
+def test_addresses_skip_the_gaps_between_ranges():
+    seen = recording([[0]] * 3, bins=((0, PAGE), (PAGE, 2 * PAGE), (8 * PAGE, 9 * PAGE)))
+    assert pieces(seen) == [(0, 2 * PAGE), (8 * PAGE, 9 * PAGE)]
+    places = [address_at(seen, offset * PAGE) for offset in (0, 0.5, 1.5, 2, 2.5, 3)]
+    assert places == [0, PAGE // 2, 1.5 * PAGE, 8 * PAGE, 8.5 * PAGE, 9 * PAGE]

@@ -48,12 +48,14 @@ def test_a_run_without_heat_is_no_recording():
     assert built(RUN, {"type": "sample", "run": "r", "examined": 0, "hot": []}) is None
 
 
-def test_phases_of_the_end_replace_the_first_truth():
+def test_when_the_hot_range_moves_only_the_end_tells_where_it_was():
     moved = [
-        {"since_ns": 9, "hot_start": BASE, "hot_bytes": 4096},
-        {"since_ns": 99, "hot_start": BASE + 4096, "hot_bytes": 8192},
+        {"at_ns": 9, "hot_start": BASE, "hot_bytes": 4096},
+        {"at_ns": 99, "hot_start": BASE + 4096, "hot_bytes": 8192},
     ]
-    found = built(RUN, *parts(b"\1"), {"type": "end", "run": "r", "phases": moved})
+    run = {**RUN, "truth": {**RUN["truth"], "phases": 2}}
+    assert built(run, *parts(b"\1")).phases == ()
+    found = built(run, *parts(b"\1"), {"type": "end", "run": "r", "phases": moved})
     assert [(phase.since_ns, phase.hot_bytes) for phase in found.phases] == [(9, 4096), (99, 8192)]
 
 
