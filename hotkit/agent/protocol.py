@@ -5,7 +5,8 @@
 | hello   | who speaks: protocol, machine, kernel, boot id, platform label and evidence     |
 | probe   | whether a tracker (or the workload) can be used here, else the reason and fix   |
 | run     | a run's timed region is about to start; ground truth of the workload            |
-| sample  | what a tracker saw in a run: examined, positive, lost, its own CPU time, heat   |
+| sample  | what a tracker saw in a run: examined, positive, lost, its own CPU time, heat;  |
+|         | with `part` a piece of the time while it ran (recording.py)                     |
 | counter | what the machine counted during a run (steal, context switches)                 |
 | end     | the end of a run with its time, or (`run` null) of the whole schedule           |
 | error   | why a run or the schedule cannot go on; `run` null ends the session             |

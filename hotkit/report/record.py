@@ -185,7 +185,9 @@ def statements(result: Result, at_least: float) -> list[str]:
     said = []
     found = agreement(result.recording, at_least)
     if found is None:
-        said.append("ground truth: not known for this workload")
+        # A hot range that moves is told with the end of the run.
+        why = "of this workload" if result.sample else "of a run that was cut off"
+        said.append(f"ground truth: not known {why}")
     else:
         mean = {
             name: _percent(over_time(getattr(found, name), result.recording))

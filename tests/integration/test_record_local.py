@@ -67,7 +67,7 @@ def test_perf_shows_which_memory_faults(tmp_path, capsys):
         return
     assert code == 0, said.err
     assert "localhost: perf (" in said.out and "event page-faults" in said.out
-    assert "ground truth: not known for this workload" in said.out
+    assert "ground truth: not known of this workload" in said.out
 
     hot, quarter = int(where.read_text()), 4 << 20
     result = load_recording(out)

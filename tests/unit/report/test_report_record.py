@@ -141,9 +141,10 @@ def test_a_moving_hot_range_has_a_truth_over_time(tmp_path):
 
 
 def test_what_was_cut_off_says_so(tmp_path):
-    cut = [event for event in events() if event["type"] != "end" and "units" not in event]
+    cut = [event for event in events(phases=4) if event["type"] != "end" and "units" not in event]
     said = report(load_recording(write(tmp_path / "cut", cut[:20])))
     assert "CUT OFF: the run did not end" in said
+    assert "ground truth: not known of a run that was cut off" in said
     assert "samples:" not in said
 
 
