@@ -16,6 +16,7 @@ from typing import Any
 
 import hotkit
 from hotkit.agentplace import Place, find_place, install
+from hotkit.core.accuracy import HeatRange
 from hotkit.core.analysis import Analysis, RunResult, analyse
 from hotkit.core.design import Arm, PlannedRun, schedule
 from hotkit.core.labels import Label, label_of
@@ -35,7 +36,7 @@ from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workload import build_hotset, build_scan
 from hotkit.host.workloadspec import CommandSpec, WorkloadSpec
 from hotkit.host.zipapp import Built, build_agent
-from hotkit.sweepjournal import RunCollector, against_truth
+from hotkit.sweepjournal import RunCollector, against_truth, heat_ranges
 
 _place, _install = find_place, install
 
@@ -240,6 +241,7 @@ def _measure(
     collector = RunCollector(plan["runs"])
     analysis: Analysis | None = None
     truth: dict[str, Any] = {}
+    heat: list[HeatRange] = []
     total = len(planned)
     description = spec.model_dump(mode="json")
     silence = silence_s(spec.workload)
@@ -250,7 +252,7 @@ def _measure(
     ) as events:
         for event in events:
             if event["type"] == "run":
-                truth = event["truth"]
+                truth, heat = event["truth"], []
                 entry = planned[event["run"]]
                 watch(
                     Progress(
@@ -265,7 +267,11 @@ def _measure(
                     )  # fmt: skip
                 )
             elif event["type"] == "sample":
+                heat = heat_ranges(event)
                 event = keep_heat(event, truth, journal)
+            elif event["type"] == "end" and event["run"]:
+                judged = against_truth(heat, truth, event)
+                event = {**event, "accuracy": judged.to_dict() if judged else None}
             journal.append({**event, "received": now()})
             if collector.add(event):
                 analysis = _so_far(collector.runs, description) or analysis
@@ -283,14 +289,12 @@ def silence_s(workload: WorkloadSpec) -> float:
 
 
 def keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
-    """The event with its heat moved to a file below raw/, and held against the ground truth."""
-    # Zipf has no hot range, and of a command's memory nothing is known.
-    compared = against_truth(event, truth) if "hot_start" in truth else {}
+    """The event with its heat moved to a file below raw/, beside the ground truth."""
     blob = json.dumps({"truth": truth, "hot": event["hot"]}, separators=(",", ":")).encode()
     kept = journal.keep_raw(f"{event['run']}.heat.json", blob) if event["hot"] else None
     digest = hashlib.sha256(blob).hexdigest()
     where = {"file": f"raw/{kept.name}", "sha256": digest} if kept else None
-    return {**event, **compared, "hot": where}
+    return {**event, "hot": where}
 
 
 def _so_far(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analysis | None:

@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hotkit.core.accuracy import Accuracy, HeatRange, HotPhase, accuracy, truth_of
 from hotkit.core.analysis import RunResult
-from hotkit.core.heat import HeatRange, pages_found
+from hotkit.core.armcheck import run_errors
 
 
 class RunCollector:
@@ -42,6 +43,7 @@ class RunCollector:
 
 def _result(plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> RunResult:
     end, sample = parts["end"], parts.get("sample", {})
+    deltas = parts.get("counter", {}).get("deltas", {})
     return RunResult(
         name=plan["run"],
         block=plan["block"],
@@ -54,10 +56,12 @@ def _result(plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> 
         positive=sample.get("positive", 0),
         lost=sample.get("lost", 0),
         self_cpu=sample.get("self_cpu_ns", 0) / 1e9,
-        hot_pages=sample.get("hot_pages", 0),
-        hot_pages_found=sample.get("hot_pages_found", 0),
+        accuracy=Accuracy(**end["accuracy"]) if end.get("accuracy") else None,
+        errors=run_errors(
+            plan["tracker"], parts["run"]["settings"], bool(sample.get("moves_pages")), deltas
+        ),
         units=sample.get("units", {}),
-        deltas=parts.get("counter", {}).get("deltas", {}),
+        deltas=deltas,
     )
 
 
@@ -67,13 +71,18 @@ def heat_ranges(event: Mapping[str, Any]) -> list[HeatRange]:
         HeatRange(
             start=part["start"],
             page_bytes=part["page_bytes"],
+            possible=part["possible"],
             heat=zlib.decompress(base64.b64decode(part["heat_zlib_base64"])),
         )
         for part in event.get("hot", ())
     ]
 
 
-def against_truth(event: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, int]:
-    """`hot_pages` that the workload wrote to most, and `hot_pages_found` by the tracker."""
-    pages, found = pages_found(heat_ranges(event), truth["hot_start"], truth["hot_bytes"])
-    return {"hot_pages": pages, "hot_pages_found": found}
+def against_truth(
+    heat: list[HeatRange], truth: Mapping[str, Any], end: Mapping[str, Any]
+) -> Accuracy | None:
+    """A run's heat against what the workload said at its start and, of phases, at its end."""
+    phases = [HotPhase(**phase) for phase in end.get("phases") or ()]
+    end_ns = phases[0].at_ns + end["duration_ns"] if phases else None
+    known = truth_of(truth, phases, end_ns)
+    return accuracy(heat, known) if known else None

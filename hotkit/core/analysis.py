@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hotkit.core.accuracy import Accuracy, mean_accuracy
 from hotkit.core.design import MIN_BLOCKS, OFF, OFF_RUNS_PER_BLOCK
 from hotkit.core.stats import (
     Difference,
@@ -26,8 +27,8 @@ A_A_LEVEL = 0.05
 class RunResult:
     """One finished run. Times in seconds; `self_cpu` is CPU time of the tracker's own threads.
 
-    `hot_pages_found` of `hot_pages` pages that the workload wrote to often were found at least once
-    (0 of 0 when the tracker reports no heat).
+    `accuracy` is None when the tracker reports no heat or the workload knows no truth; `errors` say
+    why the run is no result (core/armcheck.py).
     """
 
     name: str
@@ -41,8 +42,8 @@ class RunResult:
     positive: int = 0
     lost: int = 0
     self_cpu: float = 0.0
-    hot_pages: int = 0
-    hot_pages_found: int = 0
+    accuracy: Accuracy | None = None
+    errors: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     deltas: Mapping[str, int] = field(default_factory=dict)
 
@@ -75,12 +76,14 @@ class ArmResult:
     per_positive: PerSample
     mde_fraction: float | None
     blocks_needed: int | None
-    hot_pages: int
-    hot_pages_found: int
+    accuracy: Accuracy | None
+    errors: tuple[str, ...]
 
     @property
     def undefined(self) -> str | None:
         """Why the arm has no figure, if so."""
+        if self.errors:
+            return f"no result: {self.errors[0]}"
         return self.slowdown.undefined or self.per_examined.undefined
 
 
@@ -187,8 +190,8 @@ def _arm(
         per_positive=per(units.get("positive", "sample"), [run.positive for run in on]),
         mde_fraction=mde / float(off.mean()) if mde is not None else None,
         blocks_needed=blocks_needed(overhead.sd, sesoi_fraction * float(off.mean())),
-        hot_pages=sum(run.hot_pages for run in on),
-        hot_pages_found=sum(run.hot_pages_found for run in on),
+        accuracy=mean_accuracy([run.accuracy for run in on if run.accuracy]),
+        errors=tuple(dict.fromkeys(error for run in on for error in run.errors)),
     )
 
 
@@ -211,9 +214,8 @@ def _doubts(
     elif incomplete:
         shown = ", ".join(str(number) for number in incomplete[:8])
         found.append(f"block(s) {shown} are not complete and were left out")
-    swapped = sum(run.deltas.get("swap", 0) for run in runs)
-    if swapped:
-        found.append(f"the machine swapped {swapped} pages during the runs")
+    off = dict.fromkeys(error for run in runs if run.arm == OFF for error in run.errors)
+    found += [f"off: {error}" for error in off]
     steal = sum(run.deltas.get("steal_ns", 0) for run in runs) / 1e9
     total = sum(run.duration for run in runs)
     if total and steal > 0.05 * total:

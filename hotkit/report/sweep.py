@@ -67,6 +67,8 @@ def print_sweep(result: Result, console: Console) -> None:
     console.print(_slowdown_table(result))
     if analysis.trusted:
         console.print(_sample_table(result))
+        if seen := _accuracy_table(result):
+            console.print(seen)
         for arm in analysis.arms:
             for line in statements(arm, analysis):
                 console.print(f"  {line}")
@@ -115,7 +117,7 @@ def _slowdown_table(result: Result) -> Table:
     table = Table(title=f"Slow-down against off ({result.label})", title_justify="left")
     for name in ("arm", "runs", "off", "overhead per run", "slow-down", "95 % interval", "p"):
         table.add_column(name, justify="left" if name == "arm" else "right")
-    for arm in result.analysis.arms:
+    for arm in _results(result.analysis):
         table.add_row(
             arm.arm,
             str(arm.runs),
@@ -133,7 +135,7 @@ def _sample_table(result: Result) -> Table:
     table = Table(title=f"Overhead per sample ({result.label})", title_justify="left")
     for name in ("arm", "unit", "samples", "differential", "95 % Fieller interval", "direct"):
         table.add_column(name, justify="left" if name in ("arm", "unit") else "right")
-    for arm in result.analysis.arms:
+    for arm in _results(result.analysis):
         units = (arm.per_examined, arm.per_positive)
         for per in units if units[0].unit != units[1].unit else units[:1]:
             ratio = per.differential
@@ -148,8 +150,31 @@ def _sample_table(result: Result) -> Table:
     return table
 
 
+def _results(analysis: Analysis) -> list[ArmResult]:
+    """The arms that did what they are called: only they have figures."""
+    return [arm for arm in analysis.arms if not arm.errors]
+
+
+def _accuracy_table(result: Result) -> Table | None:
+    """What each tracker saw of the truth; None when no arm reports heat."""
+    seen = [(arm.arm, arm.accuracy) for arm in _results(result.analysis) if arm.accuracy]
+    if not seen:
+        return None
+    first = seen[0][1]
+    title = f"Against ground truth: {first.hot_pages:,} hot of {first.pages:,} pages"
+    table = Table(title=f"{title} ({result.label})", title_justify="left")
+    for name in ("arm", "precision", "recall", "F1", "top", "found", "rank"):
+        table.add_column(name, justify="left" if name == "arm" else "right")
+    for name, it in seen:
+        values = (it.precision, it.recall, it.f1, it.top, it.found, it.rank)
+        table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+    return table
+
+
 def statements(arm: ArmResult, analysis: Analysis) -> list[str]:
     """The sentences below the table: what cannot be told, cross-checks, ground truth."""
+    if arm.errors:
+        return [f"{arm.arm}: no result: {error}" for error in arm.errors]
     said = []
     per = arm.per_examined
     interval = per.differential.interval
@@ -165,12 +190,6 @@ def statements(arm: ArmResult, analysis: Analysis) -> list[str]:
         said.append(
             f"{arm.arm}: cross-check, studentised bootstrap:"
             f" {span(per.differential.bootstrap, nanoseconds)} ns per {per.unit}"
-        )
-    if arm.hot_pages:
-        share = arm.hot_pages_found / arm.hot_pages
-        said.append(
-            f"{arm.arm}: ground truth: found {arm.hot_pages_found:,} of {arm.hot_pages:,} pages of"
-            f" the hot range ({100 * share:.1f} %)"
         )
     said.append(f"{arm.arm}: the average includes the fixed cost of tracking, if there is any")
     return said
@@ -262,7 +281,12 @@ def to_dict(result: Result) -> dict[str, Any]:
 
 
 def _arm_dict(arm: ArmResult) -> dict[str, Any]:
+    if arm.errors:
+        return {
+            "arm": arm.arm, "tracker": arm.tracker, "runs": arm.runs, "errors": list(arm.errors)
+        }  # fmt: skip
     return {
+        "errors": [],
         "arm": arm.arm,
         "tracker": arm.tracker,
         "runs": arm.runs,
@@ -274,8 +298,7 @@ def _arm_dict(arm: ArmResult) -> dict[str, Any]:
         "per_positive": _per_dict(arm.per_positive),
         "mde_fraction": arm.mde_fraction,
         "blocks_needed": arm.blocks_needed,
-        "hot_pages": arm.hot_pages,
-        "hot_pages_found": arm.hot_pages_found,
+        "accuracy": arm.accuracy.to_dict() if arm.accuracy else None,
     }
 
 

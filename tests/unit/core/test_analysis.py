@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from hotkit.core.accuracy import Accuracy
 from hotkit.core.analysis import RunResult, analyse
 
 UNITS = {"examined": "PTE examined", "positive": "soft-dirty page"}
 # Noise of the three runs of each block, by hand: the off twins do not differ on average.
 NOISE = [(1, -1, 0), (-2, 1, 1), (0, 2, -1), (2, -1, 1), (-1, 0, -2), (1, 0, 1)]
+SEEN = Accuracy(
+    pages=100, hot_pages=10, found=0.9, precision=0.5, recall=0.75, f1=0.6, top=0.8, rank=0.7
+)
 
 
-def session(*, effect=0.1, samples=1000, positive=100, blocks=6, twin_shift=0.0):
+def session(*, effect=0.1, samples=1000, positive=100, blocks=6, twin_shift=0.0, errors=()):
     runs = []
     for block in range(blocks):
         a, b, x = (0.001 * value for value in NOISE[block])
@@ -32,8 +36,8 @@ def session(*, effect=0.1, samples=1000, positive=100, blocks=6, twin_shift=0.0)
                     positive=positive * on,
                     self_cpu=0.01 * on,
                     units=UNITS,
-                    hot_pages=10 * on,
-                    hot_pages_found=9 * on,
+                    accuracy=SEEN if on else None,
+                    errors=errors if on else (),
                 )  # fmt: skip
             )
     return runs
@@ -48,8 +52,15 @@ def test_a_sound_session():
     assert arm.per_examined.differential.estimate == pytest.approx(0.1 / 1002.5, rel=0.02)
     assert arm.per_positive.differential.estimate == pytest.approx(0.1 / 100, rel=0.02)
     assert arm.per_examined.direct == pytest.approx(0.06 / 6015)
-    assert (arm.hot_pages, arm.hot_pages_found) == (60, 54)
+    assert arm.accuracy.to_dict() == pytest.approx(SEEN.to_dict())
     assert not arm.per_examined.differential.interval.holds_zero
+
+
+def test_an_arm_that_is_not_what_it_is_called_has_no_figure():
+    found = analyse(session(errors=("flush: primary, but ...",)), blocks=6, sesoi_fraction=0.01)
+    (arm,) = found.arms
+    assert arm.undefined == "no result: flush: primary, but ..."
+    assert found.trusted and not found.defined
 
 
 def test_off_runs_that_differ_are_told():

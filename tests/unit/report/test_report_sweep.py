@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from hotkit.core.accuracy import Accuracy
 from hotkit.core.analysis import Analysis, RunResult, analyse
 from hotkit.core.labels import Label, label_of
 from hotkit.report.sweep import nanoseconds, percent, print_sweep, progress_view, seconds, to_dict
@@ -30,7 +31,14 @@ class Result:
     machine: dict[str, Any] = field(default_factory=lambda: {"kernel_release": "6.1.0"})
 
 
-def session(*, effect: float, noise: float = 0.001, shift: float = 0.0, samples: int = 1000):
+SEEN = Accuracy(
+    pages=100, hot_pages=10, found=0.9, precision=0.5, recall=0.75, f1=0.6, top=0.8, rank=0.7
+)
+
+
+def session(
+    *, effect: float, noise: float = 0.001, shift: float = 0.0, samples: int = 1000, errors=()
+):
     runs = []
     for block, (a, b, x) in enumerate(NOISE):
         for arm, twin, time in (("off", 0, a), ("off", 1, b), ("softdirty", None, x)):
@@ -48,8 +56,8 @@ def session(*, effect: float, noise: float = 0.001, shift: float = 0.0, samples:
                     examined=samples * on,
                     positive=samples // 10 * on,
                     self_cpu=0.01 * on,
-                    hot_pages=10 * on,
-                    hot_pages_found=9 * on,
+                    accuracy=SEEN if on else None,
+                    errors=errors if on else (),
                 )  # fmt: skip
             )
     return Result(analyse(runs, blocks=6, sesoi_fraction=0.01))
@@ -69,7 +77,8 @@ def test_a_sound_report():
     # The label is in the title of the verdict and of each table.
     assert said.count("emulated") >= 4
     assert "ns per PTE examined" in body and "ns per soft-dirty page" in body
-    assert "found 54 of 60 pages of the hot range (90.0 %)" in body
+    assert "Against ground truth: 10 hot of 100 pages" in body
+    assert "0.500" in body and "0.750" in body and "0.900" in body
     assert "results/first" in body and "seed 7" in body
     assert "not distinguishable" not in body
 
@@ -128,3 +137,11 @@ def test_figures():
         "250", "15,000", "3.21",
     ]  # fmt: skip
     assert percent(-0.0421) == "-4.21 %"
+
+
+def test_an_arm_that_is_not_what_it_is_called_is_no_result():
+    said = printed(session(effect=0.1, errors=("flush: primary, but no flush",)))
+    assert "UNDEFINED" in said and "no result: flush: primary, but no flush" in said
+    assert "ns per PTE examined" not in said
+    (arm,) = to_dict(session(effect=0.1, errors=("x",)))["arms"]
+    assert arm == {"arm": "softdirty", "tracker": "softdirty", "runs": 6, "errors": ["x"]}
