@@ -214,6 +214,9 @@ def _doubts(
     elif incomplete:
         shown = ", ".join(str(number) for number in incomplete[:8])
         found.append(f"block(s) {shown} are not complete and were left out")
+    swapped = sum(run.deltas.get("swap", 0) for run in runs)
+    if swapped:
+        found.append(f"the machine swapped {swapped} pages during the runs")
     off = dict.fromkeys(error for run in runs if run.arm == OFF for error in run.errors)
     found += [f"off: {error}" for error in off]
     steal = sum(run.deltas.get("steal_ns", 0) for run in runs) / 1e9
