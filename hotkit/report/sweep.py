@@ -65,10 +65,11 @@ def print_sweep(result: Result, console: Console) -> None:
     analysis = result.analysis
     console.print(_verdict(result))
     console.print(_slowdown_table(result))
+    # What was seen does not depend on how long it took.
+    if seen := _accuracy_table(result):
+        console.print(seen)
     if analysis.trusted:
         console.print(_sample_table(result))
-        if seen := _accuracy_table(result):
-            console.print(seen)
         for arm in analysis.arms:
             for line in statements(arm, analysis):
                 console.print(f"  {line}")
