@@ -11,19 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hotkit.agentplace import Place, find_place, install
 from hotkit.core.hostverdict import HostVerdict, Outcome, verdict_from_results
+from hotkit.core.labels import label_of
 from hotkit.core.layout import Layout
+from hotkit.core.tierprobe import TierProbe, probe_from_events
 from hotkit.errors import ExitCode, HotkitError
+from hotkit.host.agentlink import ask_agent
 from hotkit.host.inventory import Host, Inventory, load_inventory
 from hotkit.host.profiles import load_profile
 from hotkit.host.run import run
 from hotkit.host.sshconfig import write_ssh_config
+from hotkit.host.workload import build_hotset
+from hotkit.host.zipapp import build_agent
 from hotkit.topology import gather_over
 
 WANTED_SCHEMA_VERSION = 1
 # An emulated machine takes some seconds to gather; ssh itself gives up after ten.
 _SECONDS = 180
 _SECONDS_PER_HOST = 20
+# Of one host with its agent: a large machine has 2 x 4 pairs of nodes, a few seconds each.
+_PROBE_SECONDS = 1800
 
 
 def verify(
@@ -76,6 +84,35 @@ def verify_hosts(
         }
         results = _run_suite(Path(name), hosts, wanted, junit)
     return [_verdict(host, results) for host in hosts]
+
+
+def probe_tiers(inventory: str, verdicts: Sequence[HostVerdict], folder: Path) -> list[TierProbe]:
+    """Measure how far each node's memory is, on every host that could be checked.
+
+    The agent is installed there first; `folder` keeps the log of that. Raises HotkitError.
+    """
+    found = []
+    for verdict in verdicts:
+        if verdict.outcome in (Outcome.UNREACHABLE, Outcome.PROBLEM):
+            continue
+        place = find_place(inventory, verdict.host, local=False)
+        found.append(probe_place(place, folder / verdict.host))
+    return found
+
+
+def probe_place(place: Place, folder: Path) -> TierProbe:
+    """Measure it at one place; see probe_tiers."""
+    agent, program = install(place, (build_agent(), build_hotset()), folder)
+    argv = place.words([place.python, agent, "tiers", "--binary", program])
+    done = run(argv, check=False, timeout=_PROBE_SECONDS)
+    hello, event = ask_agent(done, host=place.name)[:2]
+    machine = hello["machine"]
+    label = label_of(
+        machine["platform"],
+        nested=bool(machine.get("nested")),
+        evidence=machine["platform_evidence"],
+    )
+    return probe_from_events(place.name, label, event)
 
 
 def _verdict(host: Host, results: Mapping[str, Any]) -> HostVerdict:

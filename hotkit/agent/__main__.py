@@ -5,6 +5,7 @@
                                                {"tracker", "settings"} ([] means all)
   python3 agent.pyz run --binary HOTSET [--scan SCAN]
                                                the schedule: one JSON line on stdin
+  python3 agent.pyz tiers --binary HOTSET      how far each node's memory is: one probe event
 
 Standard input is the line of life: when it ends (ssh is gone, the controller was interrupted), the
 agent ends the workload, puts back what it touched and exits.
@@ -24,6 +25,7 @@ from typing import NoReturn
 
 from hotkit.agent.protocol import AgentError, Emitter
 from hotkit.agent.runner import Programs, Runner
+from hotkit.agent.tierprobe import probe_tiers
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.undo import Undo, state_directory
 
@@ -46,6 +48,11 @@ def main(argv: list[str] | None = None) -> int:
             schedule = json.loads(sys.stdin.readline())
             _watch_stdin()
             runner.carry_out(schedule)
+            return 0
+        if options.command == "tiers":
+            # The machine is taken as for a run: a probe beside one would spoil both.
+            runner.hello(restored=undo.open())
+            probe_tiers(emitter.emit, options.binary)
             return 0
         runner.hello(restored=[])
         if options.command == "probe":
@@ -81,6 +88,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     run = commands.add_parser("run")
     run.add_argument("--binary", required=True, help="the workload's program")
     run.add_argument("--scan", default="", help="the program that scans A bits")
+    tiers = commands.add_parser("tiers")
+    tiers.add_argument("--binary", required=True, help="the program that has the mode probe")
     parser.set_defaults(binary=None, scan=None)
     return parser.parse_args(argv)
 

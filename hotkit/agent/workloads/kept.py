@@ -77,8 +77,14 @@ class Kept:
         self._say(b"s")
         until = time.monotonic() + _END_S
         while time.monotonic() < until:
-            if _state(self.pid) in "Tt":
+            state = _state(self.pid)
+            if state in ("T", "t"):
                 return
+            if state in ("", "Z"):
+                raise AgentError(
+                    f"{self.argv[0]} ended before it could be stopped: {self.tail()}",
+                    "give it more work",
+                )
             time.sleep(0.001)
         raise AgentError(f"{self.argv[0]}: it could not be stopped")
 
@@ -105,8 +111,9 @@ class Kept:
         return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
 
     def tail(self) -> str:
-        """The last of what it printed, at most 4000 bytes."""
-        return self.printed().encode()[-_TAIL_BYTES:].decode(errors="replace").strip()
+        """The last of what it printed, at most 4000 bytes, as a terminal would show it."""
+        lines = (line.rpartition("\r")[2] for line in self.printed().strip().split("\n"))
+        return "\n".join(lines).encode()[-_TAIL_BYTES:].decode(errors="replace")
 
     def close(self) -> None:
         """Kill it and everything that it started, and wait until they are gone."""
@@ -156,7 +163,8 @@ def resident_bytes(pid: int) -> int:
 
 
 def _state(pid: int) -> str:
+    """The letter of a process's state (proc(5)), "" when it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
-        raise AgentError(f"process {pid} has ended") from None
+        return ""
