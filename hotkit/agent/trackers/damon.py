@@ -8,10 +8,12 @@ stays in a TLB looks cold; `flush` switches a patched kernel.
 
 from __future__ import annotations
 
+import os
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from hotkit.agent.access import no_tracefs, refused
 from hotkit.agent.damon_regions import RegionPoller
 from hotkit.agent.damon_trace import Records, Region, parse_trace
 from hotkit.agent.heat import HeatRange, scaled
@@ -73,10 +75,10 @@ class Damon(Tracker):
                 f"there is no {KDAMONDS}",
                 "a kernel of 5.18 or later with CONFIG_DAMON_SYSFS=y: hotkit kernel build",
             )
-        try:
-            used = Path(KDAMONDS + "nr_kdamonds").read_text().strip()
-        except OSError as error:
-            return Probe(False, f"{KDAMONDS}nr_kdamonds: {error.strerror}", "run as root")
+        why = refused(Path(KDAMONDS + "nr_kdamonds"), os.O_RDWR)
+        if why:
+            return Probe(False, *why)
+        used = read_knob(KDAMONDS + "nr_kdamonds")
         if used != "0":
             return Probe(
                 False,
@@ -92,12 +94,15 @@ class Damon(Tracker):
                 f"a kernel with CONFIG_{option}=y: hotkit kernel build",
             )
         if settings["records"] == "tracepoint":
+            why = no_tracefs()
+            if why:
+                return Probe(False, why[0], f"records: tried-regions, or {why[1]}")
             root = tracefs()
             if root is None or not (root / "events/damon/damon_aggregated").is_dir():
                 return Probe(
                     False,
                     "there is no tracepoint damon:damon_aggregated",
-                    "mount -t tracefs tracefs /sys/kernel/tracing; CONFIG_FTRACE=y",
+                    "records: tried-regions, or a kernel with CONFIG_FTRACE=y",
                 )
         elif kernel_has("damon_sysfs_scheme_region") is False:
             return Probe(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from hotkit.agent.access import no_debugfs, reachable, refused
 from hotkit.agent.counters import HOTKIT, pairs
 from hotkit.agent.trackers.base import Probe, Setting, Settings
 from hotkit.agent.undo import Undo
@@ -22,20 +24,21 @@ def mode_file(scan: str) -> Path:
 
 def why_not(scan: str, settings: Settings) -> Probe | None:
     """What stands against the setting `flush` here; None when nothing does."""
-    if settings["flush"] == "stock" or mode_file(scan).exists():
+    if settings["flush"] == "stock":
         return None
-    return no_hotkit(f"flush: {settings['flush']}")
+    return no_hotkit(f"flush: {settings['flush']}", mode_file(scan))
 
 
-def no_hotkit(what: str) -> Probe:
-    """The reason why something of the patched kernel is not there."""
-    if not Path("/sys/kernel/debug").is_mount():
-        return Probe(False, "debugfs is not mounted", "mount -t debugfs debugfs /sys/kernel/debug")
-    return Probe(
-        False,
-        f"{what} needs hotkit's patched kernel: there is no {HOTKIT}",
-        "hotkit kernel build, then hotkit_kernel: lab (or host) in the inventory and provision",
-    )
+def no_hotkit(what: str, file: Path, flags: int = os.O_RDWR) -> Probe | None:
+    """Why `what` cannot use this file of the patched kernel; None when it can."""
+    why = no_debugfs()
+    if why is None and not reachable(file):
+        why = (
+            f"{what} needs hotkit's patched kernel: there is no {file}",
+            "hotkit kernel build, then hotkit_kernel: lab (or host) in the inventory and provision",
+        )
+    why = why or refused(file, flags)
+    return Probe(False, *why) if why else None
 
 
 def set_mode(undo: Undo, scan: str, settings: Settings) -> None:

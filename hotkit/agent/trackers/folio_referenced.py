@@ -8,10 +8,12 @@ flush (arch/x86/mm/pgtable.c), so `flush: stock` is blind to base pages that sta
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from hotkit.agent.cgroup import ROOT, why_none
+from hotkit.agent.access import no_memory_cgroup, refused
+from hotkit.agent.cgroup import ROOT
 from hotkit.agent.counters import HOTKIT
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.protocol import AgentError
@@ -45,11 +47,15 @@ class FolioReferenced(Tracker):
         self._after: dict[str, int] = {}
 
     def probe(self, settings: Settings) -> Probe:
-        if not Path(HOTKIT + "folio_referenced_scan").exists():
-            return no_hotkit("the trigger")
-        missing = why_none() if settings["of"] == "cgroup" else None
+        missing = no_hotkit("the trigger", Path(HOTKIT + "folio_referenced_scan"))
         if missing:
-            return Probe(False, missing[0], "of: node, or " + missing[1])
+            return missing
+        why = no_memory_cgroup() if settings["of"] == "cgroup" else None
+        if why:
+            return Probe(False, why[0], "of: node, or " + why[1])
+        why = refused(LRU_GEN, os.O_RDWR) if LRU_GEN.exists() else None
+        if why:
+            return Probe(False, *why)
         return why_not("folio_referenced", settings) or Probe(True)
 
     def start(self, target: Target, settings: Settings) -> None:

@@ -8,9 +8,11 @@ from /proc/PID/pagemap.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+from hotkit.agent.access import no_frames, refused
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.scanprocess import ScanProcess
 from hotkit.agent.threads import wanted_cpus
@@ -47,11 +49,11 @@ class IdlePage(Tracker):
                 f"there is no {BITMAP}",
                 "a kernel with CONFIG_IDLE_PAGE_TRACKING=y: hotkit kernel build",
             )
-        try:
-            with BITMAP.open("rb") as stream:
-                stream.read(8)
-        except OSError as error:
-            return Probe(False, f"{BITMAP}: {error.strerror}", "run as root")
+        why = refused(BITMAP, os.O_RDWR)
+        if why is None and settings["by"] == "process":
+            why = no_frames()
+        if why:
+            return Probe(False, *why)
         return why_not("page_idle", settings) or Probe(True)
 
     def start(self, target: Target, settings: Settings) -> None:

@@ -8,10 +8,12 @@ pages each generation has, not which: there is no heat per page.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from hotkit.agent.cgroup import ROOT, why_none
+from hotkit.agent.access import no_debugfs, no_memory_cgroup, reachable, refused
+from hotkit.agent.cgroup import ROOT
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.lru_gen import Lruvec, parse_lru_gen
 from hotkit.agent.protocol import AgentError
@@ -44,16 +46,11 @@ class Mglru(Scanner):
             return Probe(
                 False, f"there is no {ENABLED}", "a kernel of 6.1 or later with CONFIG_LRU_GEN=y"
             )
-        missing = why_none()
-        if missing:
-            return Probe(False, *missing)
-        if not DEBUG.exists():
-            return Probe(
-                False,
-                f"there is no {DEBUG}",
-                "run as root; mount -t debugfs debugfs /sys/kernel/debug",
-            )
-        return Probe(True)
+        why = refused(ENABLED, os.O_RDWR) or no_memory_cgroup() or no_debugfs()
+        if why is None and not reachable(DEBUG):
+            why = (f"there is no {DEBUG}", "a kernel of 6.1 or later with CONFIG_LRU_GEN=y")
+        why = why or refused(DEBUG, os.O_RDWR)
+        return Probe(False, *why) if why else Probe(True)
 
     def prepare(self, target: Target, settings: Settings) -> None:
         if not target["cgroup"]:

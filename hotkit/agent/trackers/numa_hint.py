@@ -11,10 +11,12 @@ at slow tiers only, and promotes while the fast one has room. A run that migrate
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
+from hotkit.agent.access import no_debugfs, no_tracefs, reachable, refused
 from hotkit.agent.counters import pairs
 from hotkit.agent.heat import HeatRange, scaled
 from hotkit.agent.pages import PAGE_BYTES, kernel_has
@@ -58,17 +60,21 @@ class NumaHint(Tracker):
                 f"there is no {SYSCTL}",
                 "a kernel with CONFIG_NUMA_BALANCING=y and two nodes",
             )
-        if not _DEBUG.is_dir():
-            return Probe(
-                False,
-                f"there is no {_DEBUG}",
-                "run as root; CONFIG_SCHED_DEBUG=y, mount -t debugfs debugfs /sys/kernel/debug",
-            )
+        why = refused(SYSCTL, os.O_RDWR) or no_debugfs()
+        if why is None and not reachable(_DEBUG):
+            why = (f"there is no {_DEBUG}", "a kernel of 5.13 or later with CONFIG_SCHED_DEBUG=y")
+        why = why or refused(_DEBUG / "scan_size_mb", os.O_RDWR) or no_tracefs()
+        if why:
+            return Probe(False, *why)
         root = tracefs()
         if root is None or not (root / "kprobe_events").exists():
             return Probe(
-                False, "no kprobe events in tracefs", "CONFIG_KPROBE_EVENTS=y; run as root"
+                False, "no kprobe events in tracefs", "a kernel with CONFIG_KPROBE_EVENTS=y"
             )
+        # Opened without O_TRUNC: that would take away everybody's.
+        why = refused(root / "kprobe_events", os.O_WRONLY)
+        if why:
+            return Probe(False, *why)
         if _function() is None:
             return Probe(
                 False,

@@ -120,7 +120,7 @@ class Perf(Tracker):
             finally:
                 session.close()
         except AgentError as error:
-            return Probe(False, error.message, error.fix)
+            return Probe(False, error.message, error.fix or "another event; dmesg may say more")
         return Probe(True)
 
     def start(self, target: Target, settings: Settings) -> None:

@@ -13,12 +13,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hotkit.agent.cgroup import why_none
+from hotkit.agent.access import no_frames, no_memory_cgroup, refused
+from hotkit.agent.counters import HOTKIT
 from hotkit.agent.heat import Heat, HeatRange
 from hotkit.agent.pages import PAGE_BYTES, frames_of
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.trackers.base import Probe, Setting, Settings, Target
-from hotkit.agent.trackers.flush import FLUSH, kernel_counts, set_mode, why_not
+from hotkit.agent.trackers.flush import FLUSH, kernel_counts, no_hotkit, set_mode, why_not
 from hotkit.agent.trackers.scanner import Scanner
 
 DEMOTION = Path("/sys/kernel/mm/numa/demotion_enabled")
@@ -44,15 +45,14 @@ class Reclaim(Scanner):
         self._before: dict[str, int] = {}
 
     def probe(self, settings: Settings) -> Probe:
-        missing = why_none()
+        why = no_memory_cgroup() or no_frames() or refused(Path("/proc/kpageflags"))
+        if why:
+            return Probe(False, *why)
+        missing = no_hotkit(
+            "counting what reclaim asks about", Path(HOTKIT + "counters"), os.O_RDONLY
+        )
         if missing:
-            return Probe(False, *missing)
-        if not kernel_counts("folio_referenced"):
-            return Probe(
-                False,
-                "a stock kernel does not say what reclaim asked about",
-                "hotkit's patched kernel counts it: hotkit kernel build",
-            )
+            return missing
         if not _could_go():
             return Probe(
                 False,

@@ -18,6 +18,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hotkit.agent.access import explain
 from hotkit.agent.heat import Heat, HeatRange
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.trackers.base import Probe, Setting, Settings, Target
@@ -92,7 +93,7 @@ class SoftDirty(Scanner):
             finally:
                 os.close(pagemap)
         except OSError as error:
-            return Probe(False, f"{error.filename}: {error.strerror}", "run as root")
+            return Probe(False, *explain(Path(error.filename or "/proc/self/pagemap"), error))
         if written != b"\1":
             return Probe(
                 False,
@@ -100,7 +101,11 @@ class SoftDirty(Scanner):
                 "boot a kernel with CONFIG_MEM_SOFT_DIRTY=y, like Debian's",
             )
         if cleared != b"\0":
-            return Probe(False, "clear_refs leaves the soft-dirty bit set", None)
+            return Probe(
+                False,
+                "clear_refs leaves the soft-dirty bit set",
+                "another kernel: this one's clear_refs is broken",
+            )
         return Probe(True)
 
     def prepare(self, target: Target, settings: Settings) -> None:

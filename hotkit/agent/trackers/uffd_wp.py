@@ -9,6 +9,7 @@ reads what was written by PAGEMAP_SCAN (6.7).
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import platform
@@ -59,7 +60,11 @@ class UffdWp(Tracker):
                 "this kernel's userfaultfd has no asynchronous write protection (6.7 has)",
                 "faults: handled",
             )
-        return Probe(False, "this kernel's userfaultfd has no write protection", "5.7 or later")
+        return Probe(
+            False,
+            "this kernel's userfaultfd has no write protection",
+            "a kernel of 5.7 or later, x86-64 or arm64",
+        )
 
     def start(self, target: Target, settings: Settings) -> None:
         if target.get("uffd", -1) < 0:
@@ -93,22 +98,28 @@ def features_here() -> int | Probe:
     """What userfaultfd can do here (UFFD_FEATURE_*), or why it cannot be had."""
     number = _USERFAULTFD.get(platform.machine())
     if number is None:
-        return Probe(False, f"userfaultfd on {platform.machine()} is not known to hotkit", None)
+        return Probe(
+            False,
+            f"userfaultfd on {platform.machine()} is not known to hotkit",
+            "tracker: softdirty",
+        )
     libc = ctypes.CDLL(None, use_errno=True)
     handle = libc.syscall(number, os.O_CLOEXEC)
     if handle < 0:
-        error = os.strerror(ctypes.get_errno())
-        return Probe(
-            False,
-            f"userfaultfd: {error}",
-            "run as root, outside a container; a kernel with CONFIG_USERFAULTFD=y",
-        )
+        code = ctypes.get_errno()
+        if code == errno.ENOSYS:
+            fix = "a kernel with CONFIG_USERFAULTFD=y; not in a container, which may hide the call"
+        elif os.geteuid() != 0:
+            fix = "run as root (vm.unprivileged_userfaultfd=1 is enough)"
+        else:
+            fix = "measure on the host: a container's seccomp filter refuses the call"
+        return Probe(False, f"userfaultfd: {os.strerror(code)}", fix)
     try:
         said = bytearray(struct.pack("<QQQ", 0xAA, 0, 0))
         fcntl.ioctl(handle, _API, said)
         features: int = struct.unpack("<QQQ", said)[1]
         return features
     except OSError as error:
-        return Probe(False, f"userfaultfd: {error.strerror}", None)
+        return Probe(False, f"userfaultfd: {error.strerror}", "a kernel of 5.7 or later")
     finally:
         os.close(handle)

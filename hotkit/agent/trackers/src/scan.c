@@ -7,6 +7,7 @@
  * idle-physical  every frame of the machine is marked and asked about; the process's are kept
  * folio          the patched kernel's folio_referenced_scan (--request says of what), then its bitmaps
  * uffd, uffd-async  write protection, see uffd.c (--fd: the process's userfaultfd)
+ * uffd-release   ends what a scanner that died has left protected, and lets go who waits; says nothing
  *
  * Handshake with hotkit/agent/scanprocess.py, one line each:
  *   ready                       the first round is marked
@@ -181,7 +182,7 @@ static void mark(int bitmap)
 void saw_pages(uint64_t index, uint64_t count)
 {
 	for (uint64_t i = index; i < index + count; i++) {
-		heat[i] += heat[i] < UINT16_MAX;
+		heat[i] += !round_flags[i] && heat[i] < UINT16_MAX;
 		round_flags[i] = 1;
 	}
 }
@@ -303,10 +304,12 @@ static int stop_before(uint64_t due)
 		uint64_t now = now_ns(CLOCK_MONOTONIC), left = due > now ? due - now : 0;
 		struct timespec wait = { (time_t)(left / 1000000000), (long)(left % 1000000000) };
 
-		if (ppoll(in, 2, &wait, NULL) > 0 && in[0].revents)
-			return 1;
-		if (in[1].revents & POLLIN)
+		int said = ppoll(in, 2, &wait, NULL);
+
+		if (said > 0 && in[1].revents & POLLIN)
 			uffd_fault();
+		if (said > 0 && in[0].revents)
+			return 1;
 		if (now_ns(CLOCK_MONOTONIC) >= due)
 			return 0;
 	}
@@ -323,7 +326,7 @@ int main(int argc, char **argv)
 	void (*look)(int, int) = idle;
 	const char *mode = argc > 1 ? argv[1] : "", *file = IDLE;
 	char path[64] = "";
-	int name, target, fd = -1;
+	int name, target, fd = -1, release = 0;
 	long pid = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the agent */
@@ -347,10 +350,17 @@ int main(int argc, char **argv)
 		look = uffd_look, file = "/dev/null";
 	else if (!strcmp(mode, "uffd-async"))
 		look = uffd_async_look, file = "/dev/null";
+	else if (!strcmp(mode, "uffd-release"))
+		release = 1;
 	else if (strcmp(mode, "idle"))
-		die(mode);
+		die(*mode ? mode : "MODE");
 	if (!pages || pages > UINT32_MAX || (look == folio) != !!request)
 		die("--range (up to 16 TiB), and --request for folio, are needed");
+	if (release) {
+		uffd_take(pid, fd);
+		uffd_close();
+		return 0;
+	}
 	snprintf(path, sizeof(path), "/proc/%ld/pagemap", pid);
 	pagemap = open_or_die(path, O_RDONLY);
 	kpageflags = open_or_die("/proc/kpageflags", O_RDONLY);
@@ -376,8 +386,8 @@ int main(int argc, char **argv)
 			       (unsigned long long)now_ns(CLOCK_MONOTONIC_RAW), pages);
 			fwrite(round_flags, 1, pages, stdout);
 			fflush(stdout);
-			memset(round_flags, 0, pages);
 		}
+		memset(round_flags, 0, pages);
 		/* A round that took longer than the interval delays the next; none is made up for. */
 		now = now_ns(CLOCK_MONOTONIC);
 		due = due + interval_ns > now ? due + interval_ns : now;

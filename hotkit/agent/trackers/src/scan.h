@@ -17,9 +17,11 @@ extern uint64_t examined, positive;
 extern int pagemap;
 
 void die(const char *what);
-/* Heat for `count` base pages from the `index`-th of the ranges on; the caller counts. */
+/* Heat for `count` base pages from the `index`-th of the ranges on, once a round for each: two threads
+ * may fault on one page. The caller counts. */
 void saw_pages(uint64_t index, uint64_t count);
 
+void uffd_take(long pid, int fd);
 void uffd_open(long pid, int fd, int async);
 void uffd_close(void);
 int uffd_descriptor(void);

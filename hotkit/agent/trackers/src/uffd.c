@@ -59,14 +59,20 @@ static void protect(uint64_t start, uint64_t length, int on)
 			die("UFFDIO_WRITEPROTECT");
 }
 
-void uffd_open(long pid, int fd, int async)
+void uffd_take(long pid, int fd)
 {
-	struct uffdio_api api = { .api = UFFD_API };
 	int process = (int)syscall(SYS_pidfd_open, pid, 0);
 
 	if (process < 0 || (uffd = (int)syscall(SYS_pidfd_getfd, process, fd, 0)) < 0)
 		die("taking the workload's userfaultfd");
 	close(process);
+}
+
+void uffd_open(long pid, int fd, int async)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+
+	uffd_take(pid, fd);
 	if (async)
 		api.features = WP_ASYNC | WP_UNPOPULATED;
 	else
