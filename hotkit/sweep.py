@@ -38,8 +38,6 @@ from hotkit.host.workloadspec import CommandSpec, WorkloadSpec
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.sweepjournal import RunCollector, against_truth, heat_ranges
 
-_place, _install = find_place, install
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:

@@ -5,11 +5,18 @@ import json
 import pytest
 
 from hotkit.cli import main, verify
+from hotkit.core.check import judged
 from hotkit.core.hostverdict import HostVerdict, Outcome
 from hotkit.core.labels import label_of
 from hotkit.core.tierprobe import TierProbe, TierRow
 
-FAILED = HostVerdict(host="tier1", outcome=Outcome.FAIL, layout_id="a", label=label_of("metal"))
+FAILED = HostVerdict(
+    host="tier1",
+    outcome=Outcome.FAIL,
+    layout_id="a",
+    label=label_of("metal"),
+    checks=(judged("entry", "hotkit.id=a", "none", False, "The stock entry runs."),),
+)
 GONE = HostVerdict(host="tier2", outcome=Outcome.UNREACHABLE, problem="tier2 is unreachable")
 
 

@@ -31,7 +31,7 @@ def test_shipped_description():
         ("seconds: 2", "seconds: 2\n  updates: 9", "kind", "either updates or seconds"),
         ("interval_ms: 250", "interval: 2", "tracker", "no setting 'interval'"),
         ("interval_ms: 250", "interval_ms: 0", "tracker", "at least 1"),
-        ("tracker: softdirty", "tracker: pebs", "tracker", "known are none, softdirty"),
+        ("tracker: softdirty", "tracker: pebs", "tracker", "no tracker 'pebs': known are "),
         (
             "- tracker: softdirty",
             '- name: "off"\n    tracker: softdirty',
