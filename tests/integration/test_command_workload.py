@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.trackers.softdirty import PAGE_BYTES, read_flags, writable_ranges
 from hotkit.agent.workloads.command import Command
 from hotkit.agent.workloads.kept import resident_bytes
 from hotkit.cli import main
@@ -119,7 +120,13 @@ def test_a_program_by_itself_is_timed_from_go_to_exit_and_held_there():
         result = command.run()
         assert 1e6 < result["duration_ns"] < time.monotonic_ns() - began
         assert resident_bytes(truth["pid"]) > 30 << 20
-        assert len(Path(f"/proc/{truth['pid']}/maps").read_text()) > 100
+        # What a tracker does in its last look: every page of every mapping can still be read.
+        maps = Path(f"/proc/{truth['pid']}/maps").read_text()
+        with Path(f"/proc/{truth['pid']}/pagemap").open("rb") as pagemap:
+            for start, end in writable_ranges(maps):
+                flags = read_flags(pagemap.fileno(), start, end)
+                assert len(flags) * PAGE_BYTES == end - start
+        Path(f"/proc/{truth['pid']}/clear_refs").write_text("4")
     finally:
         command.stop()
     assert not Path(f"/proc/{truth['pid']}").exists()
