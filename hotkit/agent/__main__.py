@@ -6,6 +6,7 @@
   python3 agent.pyz run --binary HOTSET [--scan SCAN]
                                                the schedule: one JSON line on stdin
   python3 agent.pyz tiers --binary HOTSET      how far each node's memory is: one probe event
+  python3 agent.pyz doctor                     what it lacks for measuring: one probe event
 
 Standard input is the line of life: when it ends (ssh is gone, the controller was interrupted), the
 agent ends the workload, puts back what it touched and exits.
@@ -23,6 +24,7 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
+from hotkit.agent import doctor
 from hotkit.agent.protocol import AgentError, Emitter
 from hotkit.agent.runner import Programs, Runner
 from hotkit.agent.tierprobe import probe_tiers
@@ -58,6 +60,8 @@ def main(argv: list[str] | None = None) -> int:
         if options.command == "probe":
             wanted = json.loads(sys.stdin.readline() or "[]")
             runner.probe(wanted or [{"tracker": name} for name in sorted(TRACKERS)])
+        if options.command == "doctor":
+            emitter.emit("probe", doctor=doctor.facts())
         return 0
     except AgentError as error:
         emitter.emit("error", run=None, message=error.message, fix=error.fix)
@@ -85,6 +89,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("hello")
     commands.add_parser("probe")
+    commands.add_parser("doctor")
     run = commands.add_parser("run")
     run.add_argument("--binary", required=True, help="the workload's program")
     run.add_argument("--scan", default="", help="the program that scans A bits")
