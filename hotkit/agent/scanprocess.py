@@ -91,20 +91,38 @@ class ScanProcess:
         """All that it says, until it ends; in a thread, since rounds come while the work runs."""
         child = self._child
         assert child is not None and child.stdout is not None
+        done = False
         try:
             for line in iter(child.stdout.readline, b""):
                 word, _, text = line.partition(b" ")
                 fields = json.loads(text)
                 if word == b"round":
-                    self._record(fields["at_ns"], child.stdout.read(fields["pages"]))
+                    flags = child.stdout.read(fields["pages"])
+                    if len(flags) < fields["pages"]:
+                        break  # it died meanwhile
+                    self._record(fields["at_ns"], flags)
                     continue
                 self.count.rounds = fields["rounds"]
                 self.count.examined = fields["examined"]
                 self.count.positive = fields["positive"]
                 self.cpu_ns = fields["cpu_ns"]
                 self._heat.frombytes(child.stdout.read(2 * fields["pages"]))
+                done = True
         except ValueError as error:
             self._failure = f"the scanner said something else than a result: {error}"
+        if not done:
+            self._release(child)
+
+    def _release(self, child: subprocess.Popen[bytes]) -> None:
+        """The scanner died: threads of the workload may wait for it, as the run waits for them.
+
+        The kernel does not end a userfaultfd with the scanner, since the workload holds it as well.
+        """
+        if self.argv[1].startswith("uffd"):
+            child.kill()  # whatever it said, it is not to protect anything again
+            child.wait()
+            argv = [self.argv[0], "uffd-release", *self.argv[2:]]
+            subprocess.run(argv, stderr=subprocess.DEVNULL)
 
     def _record(self, at_ns: int, flags: bytes) -> None:
         assert self._recorder is not None
