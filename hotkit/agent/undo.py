@@ -95,7 +95,8 @@ class Undo:
         if self._lock < 0:
             return done, failed  # the machine is not ours
         try:
-            lines = self._file.read_text().splitlines()
+            # A power cut leaves anything at the end, also what is not UTF-8.
+            lines = self._file.read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return done, failed
         entries = [entry for entry in map(_parsed, lines) if entry]
@@ -179,7 +180,10 @@ def _parsed(line: str) -> dict[str, Any] | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) else None
+    if not isinstance(entry, dict):
+        return None
+    whole = "boot_id" in entry or "rmdir" in entry or ("write" in entry and "text" in entry)
+    return entry if whole else None
 
 
 def _put_back(entry: dict[str, Any], done: list[str], failed: list[str]) -> None:

@@ -1,0 +1,534 @@
+"""Knobs are put back: by the agent, by its guard when it is killed, by the next one after both.
+
+Knobs are files, and where the kernel is to have its say, those of a sleeping process of our own
+(/proc/PID/oom_score_adj, timerslack_ns): nothing else on the machine is touched.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotkit.agent import undo as module
+from hotkit.agent.protocol import AgentError
+from hotkit.agent.undo import Undo, read_knob
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# Opens Undo, says so, and writes knobs until it is killed; a line on stdin each is one more write.
+AGENT = """
+import sys
+from pathlib import Path
+from hotkit.agent.undo import Undo
+undo = Undo(Path(sys.argv[1]))
+print("open", *undo.open(), sep="; ", flush=True)
+for number, line in enumerate(sys.stdin):
+    path, values = line.split()
+    for value in values.split(","):
+        undo.write(path, value)
+    print("wrote", flush=True)
+"""
+# The same without end: knobs go up and down, directories come.
+BUSY = """
+import sys
+from pathlib import Path
+from hotkit.agent.undo import Undo
+undo = Undo(Path(sys.argv[1]))
+undo.open()
+print("open", flush=True)
+for number in range(10**6):
+    for name in sys.argv[2:]:
+        undo.write(name, "%03d" % (number % 1000))
+    undo.make_directory(sys.argv[1] + "/made-%d" % number)
+    if number % 5 == 4:
+        undo.undo()
+"""
+
+
+@contextmanager
+def agent(program, *arguments):
+    """A process that stands for the agent. What it leaves (its guard) is waited for by locks."""
+    child = subprocess.Popen(
+        [sys.executable, "-S", "-c", program, *map(str, arguments)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+        child.stdout.close()
+
+
+def says(child):
+    return child.stdout.readline().rstrip("\n")
+
+
+def order(child, path, values):
+    child.stdin.write(f"{path} {values}\n")
+    child.stdin.flush()
+    assert says(child) == "wrote"
+
+
+def guard_of(child):
+    """The one child of an agent."""
+    (pid,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    return int(pid)
+
+
+def within(seconds, check):
+    until = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@contextmanager
+def opened(directory):
+    """An Undo of this very process; its guard is reaped."""
+    before = children()
+    undo = Undo(directory)
+    try:
+        undo.told = undo.open()
+        yield undo
+    finally:
+        undo.close()
+        for pid in children() - before:
+            os.waitpid(pid, 0)
+
+
+def children():
+    text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    return set(map(int, text.split()))
+
+
+@pytest.fixture
+def state(tmp_path):
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def knobs(tmp_path):
+    """Three knobs of three letters."""
+    paths = [tmp_path / name for name in ("one", "two", "three")]
+    for path in paths:
+        path.write_text("old")
+    return paths
+
+
+def values(knobs):
+    return [knob.read_text() for knob in knobs]
+
+
+@pytest.fixture
+def process():
+    """A process that sleeps: its /proc directory has knobs that the kernel checks."""
+    child = subprocess.Popen(["sleep", "600"])
+    yield Path(f"/proc/{child.pid}")
+    child.kill()
+    child.wait()
+
+
+def test_the_value_found_is_on_disk_before_the_new_one_is_written(state, knobs, monkeypatch):
+    """A kill between the two leaves a file that says the truth."""
+    seen = []
+
+    def killed(path, value):
+        lines = (state / "undo.jsonl").read_text().splitlines()
+        seen.append((json.loads(lines[-1]), path, Path(path).read_text(), value))
+        raise KeyboardInterrupt
+
+    with opened(state) as undo:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "write_knob", killed)
+            with pytest.raises(KeyboardInterrupt):
+                undo.write(str(knobs[0]), "new")
+        path = str(knobs[0])
+        assert seen == [({"write": path, "text": "old"}, path, "old", "new")]
+        assert undo.undo() == ([f"{path} is old again"], [])
+    assert values(knobs) == ["old"] * 3
+
+
+def test_the_last_write_is_undone_first(state, tmp_path, knobs):
+    made = tmp_path / "made"
+    with opened(state) as undo:
+        assert undo.told == []
+        undo.write(str(knobs[0]), "new")
+        undo.write(str(knobs[1]), "new")
+        undo.write(str(knobs[0]), "yes")
+        undo.make_directory(str(made))
+        undo.make_directory(str(made / "inner"))
+        undo.write(str(knobs[2]), "old")  # is it already: nothing is written or undone
+        assert values(knobs) == ["yes", "new", "old"]
+        done, failed = undo.undo()
+        assert failed == []
+        assert done == [
+            f"{made}/inner removed",
+            f"{made} removed",
+            f"{knobs[0]} is new again",
+            f"{knobs[1]} is old again",
+            f"{knobs[0]} is old again",
+        ]
+        assert values(knobs) == ["old"] * 3
+        assert not made.exists()
+        assert not (state / "undo.jsonl").exists()
+        assert undo.undo() == ([], [])
+        undo.write(str(knobs[1]), "new")  # the same one goes on
+    assert values(knobs) == ["old"] * 3
+
+
+def test_close_undoes_too_and_lets_go(state, knobs):
+    with opened(state) as undo:
+        undo.write(str(knobs[0]), "new")
+        undo.close()
+        assert values(knobs) == ["old"] * 3
+        undo.close()
+    with opened(state) as other:
+        assert other.told == []
+
+
+def test_a_choice_is_put_back_by_its_word(state, tmp_path):
+    """Written back as it reads, "always [madvise] never" would be refused."""
+    knob = tmp_path / "enabled"
+    knob.write_text("always [madvise] never\n")
+    assert read_knob(str(knob)) == "madvise"
+    with opened(state) as undo:
+        undo.write(str(knob), "madvise")
+        assert not (state / "undo.jsonl").exists()
+        undo.write(str(knob), "never")
+        noted = (state / "undo.jsonl").read_text().splitlines()
+        assert json.loads(noted[1]) == {"write": str(knob), "text": "madvise"}
+        assert undo.undo() == ([f"{knob} is madvise again"], [])
+    assert knob.read_text().startswith("madvise")
+
+
+def test_knobs_of_the_kernel(state, process):
+    score, slack = process / "oom_score_adj", process / "timerslack_ns"
+    before = score.read_text(), slack.read_text()
+    with opened(state) as undo:
+        undo.write(str(score), "500")
+        undo.write(str(slack), "70000")
+        assert (score.read_text(), slack.read_text()) == ("500\n", "70000\n")
+        with pytest.raises(AgentError, match="oom_score_adj: writing '5000': Invalid argument"):
+            undo.write(str(score), "5000")
+        undo.undo()
+        assert (score.read_text(), slack.read_text()) == before
+
+
+def test_a_value_to_put_back_may_be_given(state, process):
+    """As for a cgroup's "+memory", which "-memory" undoes, or DAMON's nr_kdamonds."""
+    score = process / "oom_score_adj"
+    with opened(state) as undo:
+        undo.write(str(score), "300", back="100")
+        undo.undo()
+        assert score.read_text() == "100\n"
+
+
+def test_what_is_for_later_is_written_at_the_end_and_may_be_refused(state, process, knobs):
+    score = process / "oom_score_adj"
+    with opened(state) as undo:
+        undo.later(str(knobs[0]), "end")
+        undo.later(str(score), "5000")  # refused
+        undo.later("/nowhere/at/all", "1")
+        assert values(knobs) == ["old"] * 3
+        done, failed = undo.undo()
+    assert (done, failed) == ([f"{knobs[0]} is end again"], [])
+    assert knobs[0].read_text() == "end"
+    assert score.read_text() == "0\n"
+
+
+def test_a_restoration_that_fails_is_told_and_the_others_are_done(state, process, knobs, tmp_path):
+    score = process / "oom_score_adj"
+    made = tmp_path / "made"
+    with opened(state) as undo:
+        undo.write(str(knobs[0]), "new")
+        undo.write(str(score), "200", back="9999")  # the kernel takes 1000 at most
+        undo.make_directory(str(made))
+        (made / "occupied").touch()
+        undo.write(str(knobs[1]), "new")
+        done, failed = undo.undo()
+    assert done == [f"{knobs[1]} is old again", f"{knobs[0]} is old again"]
+    assert len(failed) == 2
+    assert failed[0].startswith(f"{made} could not be put back: ")
+    assert failed[1].startswith(f"{score} could not be put back: ")
+    assert "Invalid argument" in failed[1]
+
+
+def test_a_knob_that_is_gone_needs_nothing(state, knobs):
+    with opened(state) as undo:
+        undo.write(str(knobs[0]), "new")
+        undo.write(str(knobs[1]), "new")
+        knobs[1].unlink()
+        assert undo.undo() == ([f"{knobs[0]} is old again"], [])
+
+
+def test_what_cannot_be_read_or_made_is_an_error(state, tmp_path):
+    (tmp_path / "made").mkdir()
+    with opened(state) as undo:
+        with pytest.raises(AgentError, match="nowhere: No such file"):
+            undo.write(str(tmp_path / "nowhere"), "1")
+        with pytest.raises(AgentError, match="missing/inner: No such file"):
+            undo.make_directory(str(tmp_path / "missing/inner"))
+        # Somebody else's directory: whoever calls ends, and what is announced is undone by rmdir,
+        # which leaves a directory in use where it is.
+        (tmp_path / "made/theirs").touch()
+        with pytest.raises(AgentError, match="made: File exists"):
+            undo.make_directory(str(tmp_path / "made"))
+        undo.undo()
+    assert (tmp_path / "made/theirs").exists()
+
+
+def left(state, *lines, boot_id=None):
+    """What a dead agent left, line by line."""
+    state.mkdir()
+    own = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    header = json.dumps({"schema_version": 1, "boot_id": boot_id or own})
+    (state / "undo.jsonl").write_bytes(
+        b"".join(
+            line if isinstance(line, bytes) else line.encode() + b"\n" for line in (header, *lines)
+        )
+    )
+
+
+def entry(path, text="old"):
+    return json.dumps({"write": str(path), "text": text})
+
+
+def test_what_a_dead_agent_left_is_put_back_and_told(state, knobs):
+    left(state, entry(knobs[0], "abc"), entry(knobs[1], "def"))
+    with opened(state) as undo:
+        assert undo.told == [f"{knobs[1]} is def again", f"{knobs[0]} is abc again"]
+    assert values(knobs) == ["abc", "def", "old"]
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b'{"write": "/etc/passwd", "te',
+        b'{"write": "/etc/passwd"}\n',
+        b"{}\n",
+        b"7\n",
+        b"[1]\n",
+        b"null\n",
+        b"\n",
+        b"\0\0\0\0",
+        b"\xff\xfe\x80",
+        b'{"write": "\xff',
+    ],
+)
+def test_a_torn_last_line_does_not_keep_the_others(state, knobs, torn):
+    """A line that did not reach the disk announces what was not done."""
+    left(state, entry(knobs[0], "abc"), torn)
+    with opened(state) as undo:
+        assert undo.told == [f"{knobs[0]} is abc again"]
+        assert not (state / "undo.jsonl").exists()
+
+
+@given(cut=st.integers(0, 400))
+def test_a_file_cut_anywhere_undoes_what_is_whole(tmp_path_factory, cut):
+    folder = tmp_path_factory.mktemp("cut")
+    knobs = [folder / str(number) for number in range(3)]
+    for knob in knobs:
+        knob.write_text("new")
+    left(folder / "state", *map(entry, knobs))
+    file = folder / "state/undo.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:cut])
+    # The last of the lines may lack its end of line: it is whole all the same.
+    expected = max(0, (whole[:cut] + b"\n").count(b"}\n") - 1)
+    with opened(folder / "state") as undo:
+        assert len(undo.told) == expected
+    assert values(knobs) == ["old"] * expected + ["new"] * (3 - expected)
+
+
+def test_after_a_reboot_nothing_is_written(state, knobs):
+    other = "0f0f0f0f-0000-4000-8000-000000000000"
+    left(state, entry(knobs[0], "abc"), json.dumps({"rmdir": str(state)}), boot_id=other)
+    with opened(state) as undo:
+        assert undo.told == []
+        assert not (state / "undo.jsonl").exists()
+        undo.write(str(knobs[1]), "new")
+    assert values(knobs) == ["old"] * 3
+
+
+def test_without_a_whole_first_line_nobody_knows_which_boot(state, knobs):
+    state.mkdir()
+    (state / "undo.jsonl").write_text('{"boot_i\n' + entry(knobs[0], "abc") + "\n")
+    with opened(state) as undo:
+        assert undo.told == []
+    assert values(knobs) == ["old"] * 3
+
+
+def test_one_that_was_never_opened_undoes_nothing_of_others(state, knobs):
+    with agent(AGENT, state) as child:
+        assert says(child) == "open"
+        order(child, knobs[0], "new")
+        stranger = Undo(state)
+        assert stranger.undo() == ([], [])
+        stranger.close()
+        assert values(knobs) == ["new", "old", "old"]
+        assert (state / "undo.jsonl").exists()
+
+
+def test_a_killed_agent_is_undone_by_its_guard(state, knobs, process):
+    score = process / "oom_score_adj"
+    with agent(AGENT, state) as child:
+        assert says(child) == "open"
+        order(child, knobs[0], "new,yes,off")
+        order(child, knobs[1], "new")
+        order(child, score, "700")
+        assert score.read_text() == "700\n"
+        guard = guard_of(child)
+        child.kill()
+        child.wait()
+        assert within(5, lambda: not (state / "undo.jsonl").exists())
+        assert values(knobs) == ["old"] * 3
+        assert score.read_text() == "0\n"
+        assert within(5, lambda: not Path(f"/proc/{guard}").exists() or is_zombie(guard))
+
+
+def is_zombie(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_terminal_s_processes_does_not_reach_the_guard(state, knobs, sign):
+    """Control-C goes to the whole group; the guard has left it."""
+    with agent(AGENT, state) as child:
+        assert says(child) == "open"
+        order(child, knobs[0], "new")
+        guard = guard_of(child)
+        assert within(5, lambda: os.getsid(guard) == guard)
+        os.kill(child.pid, sign)
+        child.wait(10)
+        assert within(5, lambda: values(knobs) == ["old"] * 3)
+
+
+def test_the_guard_holds_nothing_of_its_agent_open(state):
+    """Else who reads the agent's output would wait for the guard as well."""
+    with agent(AGENT, state) as child:
+        assert says(child) == "open"
+        files = Path(f"/proc/{guard_of(child)}/fd")
+        assert within(5, lambda: len(list(files.iterdir())) == 2)  # it may still be closing
+        held = sorted(str(link.readlink()) for link in files.iterdir())
+    assert held[0] == str(state / "measuring.lock")
+    assert held[1].startswith("pipe:")
+
+
+def test_when_both_are_killed_the_next_one_puts_it_back(state, knobs):
+    with agent(AGENT, state) as child:
+        assert says(child) == "open"
+        order(child, knobs[0], "new")
+        order(child, knobs[2], "yes")
+        os.kill(guard_of(child), signal.SIGKILL)
+        child.kill()
+        child.wait()
+    time.sleep(0.2)
+    assert values(knobs) == ["new", "old", "yes"]
+    with agent(AGENT, state) as child:
+        assert says(child) == f"open; {knobs[2]} is old again; {knobs[0]} is old again"
+        assert values(knobs) == ["old"] * 3
+
+
+def test_a_guard_killed_alone_changes_nothing_for_its_agent(state, knobs):
+    with opened(state) as undo:
+        (guard,) = children() - known_children(undo)
+        os.kill(guard, signal.SIGKILL)
+        undo.write(str(knobs[0]), "new")
+        assert undo.undo() == ([f"{knobs[0]} is old again"], [])
+
+
+def known_children(undo):
+    """All children but the guard: that one has the lock of this directory open."""
+    lock = undo.directory / "measuring.lock"
+
+    def holds(pid):
+        links = Path(f"/proc/{pid}/fd").iterdir()
+        return any(link.readlink() == lock for link in links)
+
+    return {pid for pid in children() if not holds(pid)}
+
+
+def test_two_at_a_time_the_second_waits_then_gives_up(state, knobs, monkeypatch):
+    monkeypatch.setattr(module, "_WAIT_S", 0.5)
+    with agent(AGENT, state) as child:
+        assert says(child) == "open"
+        order(child, knobs[0], "new")
+        began = time.monotonic()
+        second = Undo(state)
+        with pytest.raises(AgentError, match="another agent of hotkit measures") as caught:
+            second.open()
+        assert 0.5 <= time.monotonic() - began < 5
+        assert "wait" in caught.value.fix
+        second.close()
+        # It touched nothing of the first's.
+        assert values(knobs) == ["new", "old", "old"]
+        assert (state / "undo.jsonl").exists()
+
+
+def test_the_second_begins_when_the_first_one_s_knobs_are_back(state, knobs):
+    with agent(AGENT, state) as first, agent(AGENT, state) as second:
+        # Whichever was quicker has the machine; the other waits.
+        quick, other = (first, second) if holder(state) == first.pid else (second, first)
+        assert says(quick) == "open"
+        order(quick, knobs[0], "new")
+        quick.kill()
+        quick.wait()
+        assert says(other) == "open"  # and what it would have to tell, the guard has done
+        assert values(knobs) == ["old"] * 3
+
+
+def holder(state):
+    """Who has the lock: its process is the first of its file's in /proc/locks."""
+    found = []
+
+    def look():
+        try:
+            inode = (state / "measuring.lock").stat().st_ino
+        except OSError:
+            return False
+        rows = (row.split() for row in Path("/proc/locks").read_text().splitlines())
+        found[:] = [
+            int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].endswith(f":{inode}")
+        ]
+        return bool(found)
+
+    assert within(10, look)
+    return found[0]
+
+
+def test_killed_at_50_moments_of_a_loop_of_writes(state, knobs):
+    """Whenever the kill comes, in the end all is as it was; every third time the guard dies too."""
+    rng = random.Random(20240607)
+    noted = 0
+    for number in range(50):
+        with agent(BUSY, state, *knobs) as child:
+            assert says(child) == "open"
+            guard = guard_of(child)
+            time.sleep(rng.uniform(0, 0.03))
+            if number % 3 == 0:
+                os.kill(guard, signal.SIGKILL)
+            child.kill()
+            child.wait()
+        if number % 3 == 0:
+            noted += (state / "undo.jsonl").exists()
+        with opened(state):  # waits for the guard; puts back what nobody has
+            assert values(knobs) == ["old"] * 3, number
+            assert list(state.glob("made-*")) == [], number
+            assert not (state / "undo.jsonl").exists()
+    assert noted > 5  # the kills did come in the midst of it
