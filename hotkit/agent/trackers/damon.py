@@ -172,10 +172,12 @@ class Damon(Tracker):
     def hot(self) -> list[HeatRange]:
         """Mean over all aggregations of the share of checks that found the page's region accessed.
 
-        A page between two regions counts as not accessed there.
+        The checks are those that were taken, where the kernel counts them: a busy machine takes
+        fewer than its intervals promise. A page between two regions counts as not accessed.
         """
         regions = self._records.regions
-        most = self._per * max(1, self._records.aggregations)
+        checks_each = self._count.examined / max(1, len(regions))
+        most = max(1, round(checks_each * self._records.aggregations))
         if self._settings["operations"] == "paddr":
             counts = physical_counts(regions, self._target)
         else:
