@@ -37,6 +37,7 @@ def facts() -> dict[str, Any]:
         "kernel_release": platform.release(),
         "debugfs": debugfs(),
         "tracefs": access.no_tracefs(),
+        "securityfs": Path("/sys/kernel/security").is_mount(),
         "lockdown": text(access.LOCKDOWN),
         "secure_boot": secure_boot(),
         "cgroup": cgroups(),

@@ -156,6 +156,14 @@ def _kernel_files(facts: Mapping[str, Any]) -> Iterator[Finding]:
         )
     elif match:
         yield _fine("lockdown", "the kernel is not locked down")
+    elif not facts["securityfs"]:
+        yield _warning(
+            "lockdown",
+            "securityfs is not mounted: the kernel does not say whether it is locked down",
+            "mount -t securityfs securityfs /sys/kernel/security",
+        )
+    else:
+        yield _fine("lockdown", "this kernel knows no lockdown")
     if facts["secure_boot"]:
         yield _warning(
             "secure-boot",

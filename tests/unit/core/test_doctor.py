@@ -23,6 +23,7 @@ QUIET: dict[str, Any] = {
     "kernel_release": "6.12.57-hotkit-1",
     "debugfs": None,
     "tracefs": None,
+    "securityfs": True,
     "lockdown": "[none] integrity confidentiality\n",
     "secure_boot": False,
     "cgroup": {"version": 2, "no_memory": None},
@@ -124,7 +125,8 @@ def test_lockdown_and_secure_boot():
     assert "integrity" in found["lockdown"].sentence and "Secure Boot" in found["lockdown"].sentence
     assert found["secure-boot"].gravity is Gravity.WARNING
     # Unknown (securityfs not mounted) is not "no lockdown".
-    assert "lockdown" not in findings(lockdown=None)
+    assert odd(lockdown=None, securityfs=False) == {"lockdown": Gravity.WARNING}
+    assert odd(lockdown=None) == {}
 
 
 def test_debugfs_missing():
