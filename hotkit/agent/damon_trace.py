@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 _EVENT = re.compile(
     r"(?P<time>\d+\.\d+): damon_aggregated: target_id=(?P<target>\d+) nr_regions=(?P<count>\d+) "
-    r"(?P<start>\d+)-(?P<end>\d+): (?P<accesses>\d+)"
+    r"(?P<start>\d+)-(?P<end>\d+): (?P<accesses>\d+)(?: \d+)?\s*$"
 )
-_LOST = re.compile(r"\[LOST (\d+) EVENTS\]")
+# The kernel does not always know how many.
+_LOST = re.compile(r"\[LOST (?:(\d+) )?EVENTS\]")
 
 
 class Region(NamedTuple):
@@ -29,7 +30,10 @@ class Region(NamedTuple):
 
 
 class Records(NamedTuple):
-    """What a trace held; `damaged` counts lines about DAMON that could not be read."""
+    """What a trace held; `damaged` counts lines about DAMON that could not be read.
+
+    `aggregations` are those of which at least one region is there.
+    """
 
     regions: list[Region]
     aggregations: int
@@ -41,22 +45,26 @@ def parse_trace(text: str) -> Records:
     """All regions of a trace, in its order."""
     regions: list[Region] = []
     lost = damaged = aggregations = 0
-    left = 0
+    left = border = 0  # regions that the aggregation still lacks; the end of its last one
     for line in text.splitlines():
         match = _EVENT.search(line)
-        if match is None:
+        if match is None or int(match["start"]) >= int(match["end"]):
             gone = _LOST.search(line)
             if gone:
-                lost += int(gone[1])
-                left = 0
+                lost += int(gone[1] or 1)
+                left = max(0, left - int(gone[1])) if gone[1] else 0
             elif "damon_aggregated" in line:
                 damaged += 1
+                left = max(0, left - 1)
             continue
         count = int(match["count"])
-        if left == 0:
+        # Regions come in the order of their addresses: going back is a new aggregation, also where
+        # loss has made us lose count.
+        if left == 0 or int(match["start"]) < border:
             aggregations += 1
             left = count
         left -= 1
+        border = int(match["end"])
         seconds, _, fraction = match["time"].partition(".")
         at_ns = int(seconds) * 1000000000 + int(fraction.ljust(9, "0")[:9])
         regions.append(

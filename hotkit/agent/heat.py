@@ -34,7 +34,12 @@ class HeatRange:
 
 
 def scaled(counts: Any, most: int) -> bytes:
-    """Counts of at most `most` each as bytes of at most 255; what is not 0 stays so."""
+    """Counts as bytes of at most 255; what is not 0 stays so, what is more than `most` is `most`.
+
+    More can happen: DAMON checks once more than its intervals say, or records were lost.
+    """
+    if max(counts, default=0) > most:
+        counts = [min(count, most) for count in counts]
     if most <= 255:
         return bytes(list(counts))  # of an array, bytes() would take the machine words
     return bytes((count * 255 + most - 1) // most for count in counts)

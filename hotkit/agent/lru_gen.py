@@ -4,7 +4,8 @@ Documentation/admin-guide/mm/multigen_lru.rst, "Debugfs interface":
   memcg     7 /hotkit-workload
    node     0
             3       1204         16384          12
-generation number, age in ms, anonymous pages, file pages; the oldest first.
+generation number, age in ms, anonymous pages, file pages; the oldest first. lru_gen_full has more
+lines below each, of six or seven fields, and marks counts of generations that are gone with an x.
 """
 
 from __future__ import annotations
@@ -42,17 +43,25 @@ def parse_lru_gen(text: str) -> tuple[list[Lruvec], int]:
             continue
         try:
             if fields[0] == "memcg":
-                memcg, current = (int(fields[1]), fields[2] if len(fields) > 2 else "/"), None
+                current = None
+                # Without memory cgroups there is no path.
+                path = line.split(maxsplit=2)[2].strip() if len(fields) > 2 else "/"
+                memcg = int(fields[1]), path
             elif fields[0] == "node":
+                current = None
                 if memcg is None:
                     raise ValueError("a node of no memcg")
                 current = Lruvec(memcg[0], memcg[1], int(fields[1]), [])
                 found.append(current)
             elif current is None or len(fields) < 4:
                 raise ValueError("a generation of no node")
-            else:
-                # lru_gen_full has more lines below a generation: words, not four numbers.
-                current.generations.append(Generation(*map(int, fields[:4])))
+            elif len(fields) == 4:
+                one = Generation(*(int(field.rstrip("x")) for field in fields))
+                if current.generations and one.number <= current.generations[-1].number:
+                    raise ValueError("not a younger generation")
+                current.generations.append(one)
         except (ValueError, IndexError):
             damaged += 1
+            if not line[0].isspace():
+                memcg = current = None  # it was a memcg's
     return found, damaged

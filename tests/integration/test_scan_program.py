@@ -268,16 +268,19 @@ def test_any_pages_written(program, writing, orders):
 @needs_uffd
 def test_threads_that_fault_on_one_page_heat_it_once_a_round(program, writing):
     """Each of them traps; but more often than once a round a page cannot be found accessed."""
-    with child(writing, 256) as made:
+    with child(writing, 16) as made:
         scan = scanner(program, "uffd", made)
         scan.start(os.sched_getaffinity(0), None)
-        for _ in range(3):
-            made.write(0, 256, threads=8)
+        os.kill(scan._child.pid, signal.SIGSTOP)  # so that all of them are in its queue
+        made.order(9, threads=8)
+        assert made.blocked(8)
+        os.kill(scan._child.pid, signal.SIGCONT)
+        made.wait()
         scan.stop()
     (heat,) = scan.hot()
     assert scan.count.rounds == heat.possible == 1
-    assert heat.heat == b"\1" * 256
-    assert scan.count.positive >= 256
+    assert heat.heat == bytes(page == 9 for page in range(16))
+    assert scan.count.positive == 8
 
 
 class Rounds(Recorder):

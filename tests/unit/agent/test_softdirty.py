@@ -3,11 +3,9 @@
 import os
 import struct
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotkit.agent.heat import Heat
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.trackers.base import complete
 from hotkit.agent.trackers.softdirty import (
@@ -55,20 +53,6 @@ def test_only_private_writable_mappings():
         (0x7F1000000000, 0x7F1002000000),
         (0x7FFC1000, 0x7FFC3000),
     ]
-
-
-@pytest.mark.parametrize("rounds", [1, 254, 255, 256, 600])
-def test_heat_counts_beyond_a_byte(rounds):
-    heat = Heat(3)
-    for number in range(rounds):
-        heat.add(bytes([1, 0, number % 2]))
-    found = heat.as_range(4096, 4096)
-    # Beyond 255 rounds the counts are scaled: 255 is every round, 0 is none.
-    scale = min(1, 255 / rounds)
-    assert list(found.heat) == [
-        min(rounds, 255), 0, pytest.approx(rounds // 2 * scale, abs=1)
-    ]  # fmt: skip
-    assert found.possible == min(rounds, 255)
 
 
 def test_probe_agrees_with_what_this_kernel_says(tmp_path):

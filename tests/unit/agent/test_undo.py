@@ -316,8 +316,8 @@ def test_what_a_dead_agent_left_is_put_back_and_told(state, knobs):
 @pytest.mark.parametrize(
     "torn",
     [
-        b'{"write": "/etc/passwd", "te',
-        b'{"write": "/etc/passwd"}\n',
+        b'{"write": "/nowhere/at/all", "te',
+        b'{"write": "/nowhere/at/all"}\n',
         b"{}\n",
         b"7\n",
         b"[1]\n",
