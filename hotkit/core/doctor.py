@@ -87,6 +87,7 @@ def judge_controller(
     return tuple(sorted(found, key=lambda item: item.gravity))
 
 
+_OF_USERS = ("perf_event_paranoid", "kptr_restrict")
 _USES = {
     "gcc": "builds the workload",
     "ssh": "reaches the hosts",
@@ -97,6 +98,9 @@ _USES = {
 def _rights(facts: Mapping[str, Any]) -> Iterator[Finding]:
     if facts["uid"] == 0:
         yield _fine("root", "the agent runs as root")
+        asked = [f"{name} is {facts[name]}" for name in _OF_USERS if facts[name] is not None]
+        if asked:
+            yield _fine("perf", f"{', '.join(asked)}: root is not held to them")
     else:
         yield _problem(
             "root",

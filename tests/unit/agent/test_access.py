@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hotkit.agent import access
+from hotkit.agent import access, cgroup
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.trackers.base import complete
 from hotkit.agent.undo import Undo
@@ -98,6 +98,47 @@ def test_a_closed_directory_is_not_an_exception(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "stat", closed)
     assert not access.reachable(tmp_path / "closed" / "file")
+
+
+@pytest.fixture
+def group(tmp_path, monkeypatch):
+    """A cgroup v2 in a directory: `group(file=text)` adds files."""
+
+    def put(**files: str) -> None:
+        for name, words in files.items():
+            (tmp_path / name.replace("_", ".", 1)).write_text(words + "\n")
+
+    monkeypatch.setattr(cgroup, "ROOT", tmp_path)
+    return put
+
+
+def test_no_memory_cgroup(group):
+    assert "cgroup v2 is not mounted" in access.no_memory_cgroup()[0]
+    group(cgroup_controllers="cpu io")
+    assert access.no_memory_cgroup()[0] == "this machine's cgroups have no memory controller"
+    group(cgroup_controllers="cpu memory", cgroup_subtree_control="", cgroup_procs="1")
+    assert access.no_memory_cgroup() is None
+
+
+def test_a_containers_cgroup_that_holds_processes_hands_nothing_on(group):
+    group(cgroup_controllers="memory", cgroup_subtree_control="", cgroup_procs="1\n2")
+    group(cgroup_type="domain")
+    reason, fix = access.no_memory_cgroup()
+    assert "holds processes" in reason and "on the host" in fix
+    group(cgroup_subtree_control="memory")  # as systemd leaves it in a container
+    assert access.no_memory_cgroup() is None
+
+
+def test_no_tracefs(tmp_path, root, monkeypatch):
+    monkeypatch.setattr(access, "TRACEFS", (tmp_path,))
+    root("none integrity [confidentiality]")
+    reason, fix = access.no_tracefs()
+    assert reason == "tracefs is not mounted" and f"mount -t tracefs tracefs {tmp_path}" in fix
+    monkeypatch.setattr(Path, "is_mount", lambda self: True)
+    reason, fix = access.no_tracefs()  # a kernel so locked down makes no files in it
+    assert "locked down (confidentiality)" in reason and "Secure Boot" in fix
+    (tmp_path / "instances").mkdir()
+    assert access.no_tracefs() is None
 
 
 @pytest.mark.parametrize("name", ["mglru", "reclaim", "folio-referenced"])
