@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -97,6 +98,8 @@ class Child:
         self._process.stdin.flush()
 
     def wait(self) -> None:
+        # It may wait in a fault for ever: then the test fails, and does not hang.
+        assert select.select([self._process.stdout], [], [], 30)[0], "its threads do not go on"
         assert self._process.stdout.readline() == "wrote\n"
 
     def write(self, *order: int, **more: int) -> None:
@@ -142,6 +145,25 @@ def scanner(program, mode, made, interval_us=LONG_US, ranges=None):
 def written(scan):
     """Per range the numbers of the pages found written."""
     return [{i for i, heat in enumerate(part.heat) if heat} for part in scan.hot()]
+
+
+class Rounds(Recorder):
+    def __init__(self):
+        self.flags = []
+        self.ended = []
+
+    def pages(self, start, page_bytes, flags):
+        self.flags.append(flags)
+
+    def round_ended(self, at_ns):
+        self.ended.append(at_ns)
+
+    def more(self) -> None:
+        """Wait until what was written before this call is told: the round after the next began."""
+        wanted, until = len(self.ended) + 2, time.monotonic() + 30
+        while len(self.ended) < wanted:
+            assert time.monotonic() < until, "no rounds come"
+            time.sleep(0.005)
 
 
 @pytest.mark.parametrize(
@@ -200,14 +222,15 @@ def test_a_mode_that_the_kernel_has_not_is_one_sentence(program, writing, mode, 
 @pytest.mark.parametrize("mode", MODES)
 def test_pages_written_are_those_found(program, writing, mode):
     with child(writing, 512) as made:
-        scan = scanner(program, mode, made, 50_000)
-        scan.start(os.sched_getaffinity(0), None)
+        scan = scanner(program, mode, made, 20_000)
+        rounds = Rounds()
+        scan.start(os.sched_getaffinity(0), rounds)
         made.write(3, 1)
         made.write(100, 40, 7)
-        time.sleep(0.12)  # a round between: what is written twice in two rounds is twice found
+        rounds.more()  # what is written twice in two rounds is twice found
         made.write(511, 1)
         made.write(3, 1)
-        time.sleep(0.12)
+        rounds.more()
         scan.stop()
         made.write(200, 1)  # not protected any more: it goes on, and is not counted
     assert written(scan) == [{3, 511} | set(range(100, 380, 7))]
@@ -225,10 +248,11 @@ def test_pages_written_are_those_found(program, writing, mode):
 def test_several_ranges_and_memory_between_them(program, writing, mode):
     with child(writing, 64) as made:
         ranges = [[made.start + a * PAGE, made.start + b * PAGE] for a, b in ((40, 60), (2, 10))]
-        scan = scanner(program, mode, made, 50_000, ranges)
-        scan.start(os.sched_getaffinity(0), None)
+        scan = scanner(program, mode, made, 20_000, ranges)
+        rounds = Rounds()
+        scan.start(os.sched_getaffinity(0), rounds)
         made.write(0, 22, 3)  # page 63 is the last
-        time.sleep(0.15)  # asynchronous: what was written after the last round is not told
+        rounds.more()  # asynchronous: what was written after the last round is not told
         scan.stop()
     assert written(scan) == [
         {page - 40 for page in range(40, 60) if page % 3 == 0},
@@ -283,18 +307,6 @@ def test_threads_that_fault_on_one_page_heat_it_once_a_round(program, writing):
     assert scan.count.positive == 8
 
 
-class Rounds(Recorder):
-    def __init__(self):
-        self.flags = []
-        self.ended = []
-
-    def pages(self, start, page_bytes, flags):
-        self.flags.append(flags)
-
-    def round_ended(self, at_ns):
-        self.ended.append(at_ns)
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_rounds_are_told_as_they_end(program, writing, mode):
     with child(writing, 32) as made:
@@ -303,12 +315,13 @@ def test_rounds_are_told_as_they_end(program, writing, mode):
         scan.start(os.sched_getaffinity(0), rounds)
         began = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
         made.write(7, 2, 4)
-        time.sleep(0.3)
+        rounds.more()
         made.write(7, 1)
-        time.sleep(0.3)
+        rounds.more()
+        rounds.more()
         scan.stop()
     assert rounds.ended == sorted(rounds.ended)
-    assert rounds.ended[-1] > began + 4e8
+    assert rounds.ended[-1] > began + 5 * 20_000_000
     assert all(len(flags) == 32 and set(flags) <= {0, 1} for flags in rounds.flags)
     hot = [{i for i, flag in enumerate(flags) if flag} for flags in rounds.flags]
     # The two writes of the first order may fall into two rounds.
