@@ -33,7 +33,7 @@ from hotkit.simulate import simulate_random
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from tests.lab import cases, kernel_cases  # noqa: E402 (the clone's tests are no installed package)
+from tests.lab import agent_kills, cases, kernel_cases  # noqa: E402 (the clone's tests are no installed package)
 
 EVIDENCE_SCHEMA_VERSION = 1
 STATE = state_dir() / "soak"  # the user's: a campaign's lab has a state directory of its own
@@ -119,6 +119,16 @@ CAMPAIGNS = (
         short_form="tests/lab/test_kernel.py::test_provision_and_rollback",
         count=1,
         case=on_lab_small(kernel_cases.host_kernel_case),
+    ),
+    Campaign(
+        name="agent-kills",
+        what="the agent, it and its guard, the workload, the scanner, the connection or the"
+        " controller killed at a random moment of a sweep: no knob left changed, no kdamond left"
+        " running, the next start clean",
+        short_form="tests/lab/test_kernel.py::test_killed",
+        count=50,
+        case=on_lab_small(agent_kills.campaign_case),
+        jobs=1,
     ),
     Campaign(
         name="simulate-random",

@@ -36,7 +36,18 @@ def lab_inventory(folder: Path, wanted: str) -> Path:
 
 def round_trip(built: BuiltKernel, inventory: Path) -> list[str]:
     """Provision, again, verify, rollback; the sentences of what was not as it should be."""
-    before, grub = sh(_EVERYTHING), sh(_GRUB)
+    before = everything()
+    return provisioned(built, inventory) or rolled_back(built, inventory, before)
+
+
+def everything() -> str:
+    """Every byte of /boot and /etc, the packages, the modules."""
+    return sh(_EVERYTHING)
+
+
+def provisioned(built: BuiltKernel, inventory: Path) -> list[str]:
+    """Provision, again, verify; the sentences of what was not as it should be."""
+    grub = sh(_GRUB)
     first = _hotkit("provision", inventory)
     if (first["status"], first.get("state")) != ("ok", "verified"):
         return [f"provision: {first['sentence']}"]
@@ -55,10 +66,20 @@ def round_trip(built: BuiltKernel, inventory: Path) -> list[str]:
     )
     verified = _hotkit("verify", inventory)
     found["verify"] = verified["outcome"] == "pass" and "kernel-build" in str(verified["checks"])
+    return _wrong(found)
+
+
+def rolled_back(built: BuiltKernel, inventory: Path, before: str) -> list[str]:
+    """Rollback leaves `before`; the sentences of what was not as it should be."""
     undone = _hotkit("rollback", inventory)
+    found = {}
     found["rollback"] = undone["status"] == "ok"
-    found["every byte of /boot and /etc, and no package left"] = sh(_EVERYTHING) == before
+    found["every byte of /boot and /etc, and no package left"] = everything() == before
     found["the stock kernel"] = sh("uname -r").strip() != built.release
+    return _wrong(found)
+
+
+def _wrong(found: dict[str, bool]) -> list[str]:
     return [f"not as it should be: {name}" for name, ok in found.items() if not ok]
 
 
