@@ -22,7 +22,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hotkit.agent import doctor
 from hotkit.agent.protocol import AgentError, Emitter
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.command == "run":
             runner.hello(restored=undo.open())
-            schedule = json.loads(sys.stdin.readline())
+            schedule = _read_line()
             _watch_stdin()
             runner.carry_out(schedule)
             return 0
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         runner.hello(restored=[])
         if options.command == "probe":
-            wanted = json.loads(sys.stdin.readline() or "[]")
+            wanted = _read_line()
             runner.probe(wanted or [{"tracker": name} for name in sorted(TRACKERS)])
         if options.command == "doctor":
             emitter.emit("probe", doctor=doctor.facts())
@@ -66,11 +66,12 @@ def main(argv: list[str] | None = None) -> int:
     except AgentError as error:
         emitter.emit("error", run=None, message=error.message, fix=error.fix)
         return EXIT_FAILED
-    except ValueError as error:
-        emitter.emit("error", run=None, message=f"the schedule is not JSON: {error}", fix=None)
-        return EXIT_FAILED
     except BrokenPipeError:
         return EXIT_INTERRUPTED  # nobody listens any more
+    except (OSError, ValueError) as error:
+        # Like a file of /proc that was gone between two looks: the workload or kdamond died.
+        emitter.emit("error", run=None, message=f"the agent cannot go on: {error}", fix=None)
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     finally:
@@ -97,6 +98,14 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     tiers.add_argument("--binary", required=True, help="the program that has the mode probe")
     parser.set_defaults(binary=None, scan=None)
     return parser.parse_args(argv)
+
+
+def _read_line() -> Any:
+    """The one JSON line on stdin; nothing is []. AgentError when it is none."""
+    try:
+        return json.loads(sys.stdin.readline() or "[]")
+    except ValueError as error:
+        raise AgentError(f"what came on stdin is not JSON: {error}") from None
 
 
 def _own_hash() -> str:

@@ -5,6 +5,7 @@ Every run has one, also those without a tracker, so that off and on differ in th
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hotkit.agent.undo import Undo
@@ -30,7 +31,7 @@ def why_none() -> tuple[str, str] | None:
 
 def make(undo: Undo) -> Path | None:
     """A fresh cgroup with the memory controller, removed again by `undo`; None when none can be."""
-    if why_none():
+    if why_none() or not os.access(str(ROOT), os.W_OK):
         return None
     children = ROOT / "cgroup.subtree_control"
     if "memory" not in children.read_text().split():

@@ -33,7 +33,7 @@ class ScanProcess:
         self.argv = [program, mode, "--pid", str(target["pid"]), "--interval-us", str(interval_us)]
         for start, end in self._ranges:
             self.argv += ["--range", f"{start:#x}-{end:#x}"]
-        self._heat: array[int] = array("H")
+        self._heat: array[int] = array("I")
         self._child: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
         self._reader: threading.Thread | None = None
@@ -106,7 +106,7 @@ class ScanProcess:
                 self.count.examined = fields["examined"]
                 self.count.positive = fields["positive"]
                 self.cpu_ns = fields["cpu_ns"]
-                self._heat.frombytes(child.stdout.read(2 * fields["pages"]))
+                self._heat.frombytes(child.stdout.read(4 * fields["pages"]))
                 done = True
         except ValueError as error:
             self._failure = f"the scanner said something else than a result: {error}"

@@ -423,7 +423,7 @@ def test_the_tracker_takes_its_place_and_its_turns(program, writing, tmp_path):
 
 
 def test_what_is_said_on_stdout_is_what_scanprocess_reads(program, writing):
-    """The protocol itself, by hand: ready, then at the end of stdin done, and 2 bytes a page."""
+    """The protocol itself, by hand: ready, then at the end of stdin done, and 4 bytes a page."""
     if not features() & HANDLED:
         pytest.skip("no userfaultfd with write protection for us here")
     with child(writing, 8) as made:
@@ -436,5 +436,5 @@ def test_what_is_said_on_stdout_is_what_scanprocess_reads(program, writing):
     fields = json.loads(line[5:])
     assert fields.pop("cpu_ns") > 0
     assert fields == {"rounds": 1, "examined": 8, "positive": 0, "pages": 8}
-    assert heat == bytes(16)
+    assert heat == bytes(32)
     assert done.stderr == b""

@@ -13,7 +13,7 @@
  *   ready                       the first round is marked
  *   round {json} + bytes        with --rounds: what one round saw, a byte (0, 1) per page
  *   <- end of file on stdin     stop
- *   done {json} + bytes         counts, then 2 bytes (little endian) per page: how often accessed
+ *   done {json} + bytes         counts, then 4 bytes (little endian) per page: how often accessed
  *
  * Formats: Documentation/admin-guide/mm/{pagemap,idle_page_tracking}.rst. A bitmap is an array of
  * 64-bit words, bit n of word k is frame 64 k + n; ones written mark, zeros change nothing.
@@ -52,7 +52,7 @@ uint64_t examined, positive;
 int pagemap;
 static size_t found;
 static struct page *page;  /* sorted by frame */
-static uint16_t *heat;     /* per page, in the order of the ranges */
+static uint32_t *heat;     /* per page, in the order of the ranges */
 static uint8_t *round_flags;
 static uint64_t rounds;
 static int kpageflags, show_rounds;
@@ -182,7 +182,7 @@ static void mark(int bitmap)
 void saw_pages(uint64_t index, uint64_t count)
 {
 	for (uint64_t i = index; i < index + count; i++) {
-		heat[i] += !round_flags[i] && heat[i] < UINT16_MAX;
+		heat[i] += !round_flags[i];
 		round_flags[i] = 1;
 	}
 }
