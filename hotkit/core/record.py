@@ -188,6 +188,28 @@ def agreement(recording: Recording, at_least: float = HOT_SHARE) -> Agreement | 
     )
 
 
+def noticed_s(
+    recording: Recording, at_least: float = HOT_SHARE, found_share: float = 0.5
+) -> tuple[float | None, ...]:
+    """For each move of the hot set, the seconds until the tracker had noticed it.
+
+    Noticed: the end of the first step, begun after the move, in which `found_share` of the new hot
+    memory lies in bins called hot. None when that did not happen before the next move or the end.
+    """
+    seen = agreement(recording, at_least)
+    if seen is None:
+        return ()
+    phases = sorted(recording.phases, key=lambda phase: phase.since_ns)
+    ends = [phase.since_ns for phase in phases[1:]] + [int(recording.at_ns[-1])]
+    times: list[float | None] = []
+    for phase, end in list(zip(phases, ends, strict=True))[1:]:
+        within = (recording.since_ns >= phase.since_ns) & (recording.at_ns <= end)
+        steps = np.flatnonzero(within & (np.nan_to_num(seen.found) >= found_share))
+        first = recording.at_ns[steps[0]] - phase.since_ns if len(steps) else None
+        times.append(None if first is None else float(first) / 1e9)
+    return tuple(times)
+
+
 def over_time(values: Floats, recording: Recording) -> float:
     """The mean of a value per step, weighted by duration; NaN when it is defined nowhere."""
     return float(_mean(values[:, None], recording.step_s)[0])

@@ -15,6 +15,7 @@ from hotkit.core.record import (
     Recording,
     agreement,
     hot_ranges,
+    noticed_s,
     over_time,
     working_set_percentiles,
 )
@@ -199,6 +200,9 @@ def statements(result: Result, at_least: float) -> list[str]:
             f"ground truth: share accessed inside the hot range {mean['inside']},"
             f" outside {mean['outside']}; where these are alike the tracker cannot tell them apart",
         ]
+    if moves := noticed_s(result.recording, at_least):
+        times = ", ".join("never" if time is None else f"{time:.2f} s" for time in moves)
+        said.append(f"ground truth: the hot set moved {len(moves)} times; noticed after {times}")
     sample = result.sample
     if sample is not None:
         units = sample["units"]
@@ -243,6 +247,7 @@ def to_dict(result: Result, at_least: float) -> dict[str, Any]:
         "truth": None
         if found is None
         else {name: _number(over_time(getattr(found, name), recording)) for name in names},
+        "noticed_s": list(noticed_s(recording, at_least)),
         "phases": [
             {
                 "since_ns": phase.since_ns,

@@ -41,11 +41,13 @@ echo "ours $(pgrep -f '/agent/(agent|hotset|scan)-' | xargs -r ps -o args= -p)"
 echo "undo $(ls /var/lib/hotkit/agent/undo.jsonl 2>/dev/null)"
 """
 _DEATH = {
-    "agent": "pkill -9 -o -f 'agent-.*pyz run'",
-    "agent and guard": "pkill -9 -f 'agent-.*pyz run'",
+    # [p]: not the shell that says this.
+    "agent": "pkill -9 -o -f 'agent-.*[p]yz run'",
+    "agent and guard": "pkill -9 -f 'agent-.*[p]yz run'",
     "workload": "pkill -9 -x 'hotset-.*'",
     "scanner": "pkill -9 -x 'scan-.*'",
 }
+_BEGINS_WITHIN_S = 240.0  # the agent may have to be installed first
 _CLEAN_WITHIN_S = 30.0
 
 
@@ -76,12 +78,12 @@ def kill_case(number: int, inventory: Path) -> dict[str, Any]:
         )
         (Path(folder) / "sweep.yml").write_text(text)
         controller = _sweep(Path(folder), inventory)
-        until = time.monotonic() + 60
+        until = time.monotonic() + _BEGINS_WITHIN_S
         while "pyz run" not in (running := sh(_KNOBS)) and time.monotonic() < until:
             time.sleep(0.2)
         if "pyz run" not in running:
             controller.kill()
-            return case | {"ok": False, "error": "the sweep did not begin within a minute"}
+            return case | {"ok": False, "error": "the sweep did not begin"}
         time.sleep(after_s)
         changed = sorted(set(sh(_KNOBS).splitlines()) - set(before.splitlines()))
         case["changed_at_that_moment"] = len(changed)

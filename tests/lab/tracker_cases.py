@@ -75,6 +75,7 @@ def judge_recording(inventory: Path, folder: Path, capsys: pytest.CaptureFixture
     found = json.loads(capsys.readouterr().out)
     assert found["complete"] and len(found["phases"]) == 4
     assert found["truth"]["found"] > 0.8, found["truth"]
+    assert len(found["noticed_s"]) == 3 and None not in found["noticed_s"], found["noticed_s"]
     assert found["truth"]["inside"] > 3 * found["truth"]["outside"], found["truth"]
 
 

@@ -16,6 +16,7 @@ from hotkit.core.record import (
     grid,
     hot_ranges,
     mean_share,
+    noticed_s,
     over_time,
     pieces,
     truth,
@@ -175,3 +176,18 @@ def test_addresses_skip_the_gaps_between_ranges():
     assert pieces(seen) == [(0, 2 * PAGE), (8 * PAGE, 9 * PAGE)]
     places = [address_at(seen, offset * PAGE) for offset in (0, 0.5, 1.5, 2, 2.5, 3)]
     assert places == [0, PAGE // 2, 1.5 * PAGE, 8 * PAGE, 8.5 * PAGE, 9 * PAGE]
+
+
+def test_when_a_move_was_noticed():
+    """Hot are bins 0-1, from second 2 on bins 2-3, from second 6 on bins 0-1 again."""
+    moves = [phase(0, 0, 2), phase(2, 2, 2), phase(6, 0, 2)]
+    late = [[1, 1, 1, 1, 0, 0, 0, 0]] * 2 + [[0, 0, 0, 1, 1, 1, 1, 1]] * 2
+    # Seen in the step from 3 s to 4 s, two seconds after the move; the way back was never noticed.
+    assert noticed_s(recording(late, phases=moves)) == (2.0, None)
+    at_once = [[1, 1, 0, 0, 0, 0, 1, 1]] * 2 + [[0, 0, 1, 1, 1, 1, 0, 0]] * 2
+    # A step that began before the move says nothing about it.
+    assert noticed_s(recording(at_once, phases=moves)) == (1.0, 1.0)
+    half = [[1, 1, 0, 0, 0, 0, 1, 1]] * 3 + [[0, 0, 1, 1, 1, 1, 0, 0]]
+    assert noticed_s(recording(half, phases=moves)) == (1.0, 1.0)
+    assert noticed_s(recording(half, phases=moves), found_share=0.6)[0] is None
+    assert noticed_s(recording(at_once)) == ()
