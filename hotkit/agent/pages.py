@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from array import array
 from pathlib import Path
 
@@ -13,7 +12,10 @@ from hotkit.agent.protocol import AgentError
 PAGE_BYTES = 4096
 # Entries read at once: 64 KiB, so that what is made of them stays in the cache.
 _CHUNK = 1 << 13
-_LOWEST = array("Q", [1]).tobytes() * _CHUNK
+_FRAME = (1 << 55) - 1
+# Bytes 6 and 7 of a little-endian entry: bits 48 to 54 of the frame and bit 55; flags, present.
+_LOW_7_BITS = bytes(value & 0x7F for value in range(256))
+_TOP_OF_PRESENT = bytes(range(128, 256))
 _RAM = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) : System RAM", re.MULTILINE)
 
 
@@ -41,16 +43,20 @@ def frames_of(pid: int, start: int, end: int) -> array[int]:
     return found
 
 
-def frames_in(entries: bytes) -> bytes:
+def frames_in(entries: bytes) -> bytes | bytearray:
     """Pagemap entries as frames, 8 bytes each: the low 55 bits of what is present, else 0.
 
-    All entries are one big integer, whose operations are loops in C: `present` has the lowest bit
-    of each entry that is, and times 2^55 - 1 it masks that entry's frame.
+    A page that is absent and nowhere else either has no low bits: to clear the flags above them is
+    enough, in a few passes at C speed. One that is swapped out has; its top byte shows it.
     """
-    one = int.from_bytes(entries, sys.byteorder)
-    lowest = int.from_bytes(_LOWEST[: len(entries)], sys.byteorder)
-    present = one >> 63 & lowest
-    return (one & (present << 55) - present).to_bytes(len(entries), sys.byteorder)
+    top = entries[7::8]
+    if top.translate(None, delete=_TOP_OF_PRESENT).strip(b"\0"):
+        words = array("Q", entries)
+        return array("Q", (w & _FRAME if w >> 63 else 0 for w in words)).tobytes()
+    frames = bytearray(entries)
+    frames[7::8] = bytes(len(top))
+    frames[6::8] = entries[6::8].translate(_LOW_7_BITS)
+    return frames
 
 
 def iomem_ram() -> list[tuple[int, int]]:

@@ -22,7 +22,7 @@ import mmap
 import zlib
 from collections.abc import Callable
 
-from hotkit.agent.trackers.base import Recorder
+from hotkit.agent.samples import Recorder
 
 PAGE_BYTES = mmap.PAGESIZE
 

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from hotkit.agent.heat import HeatRange, scaled
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.samples import Recorder, Samples
 from hotkit.agent.threads import last_cpu, place
-from hotkit.agent.trackers.base import Recorder, Samples
 
 PAGE_BYTES = 4096
 _RANGES_AT_MOST = 4096

@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.samples import Recorder
 from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import Recorder, complete
+from hotkit.agent.trackers.base import complete
 from hotkit.agent.trackers.perf import Perf
 from hotkit.agent.undo import Undo
 

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 import hotkit.agent
 from hotkit.agent.protocol import AgentError
-from hotkit.agent.trackers.base import Probe, Recorder, complete
+from hotkit.agent.samples import Recorder
+from hotkit.agent.trackers.base import Probe, complete
 from hotkit.agent.trackers.uffd_wp import ScanProcess, UffdWp, features_here
 from hotkit.agent.undo import Undo
 from hotkit.host.workload import build_scan

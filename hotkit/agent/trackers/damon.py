@@ -19,9 +19,10 @@ from hotkit.agent.damon_trace import Records, Region, parse_trace
 from hotkit.agent.heat import HeatRange, scaled
 from hotkit.agent.pages import frames_of, iomem_ram, kernel_has
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.samples import Samples
 from hotkit.agent.threads import cpu_ns, last_cpu, place, wanted_cpus
 from hotkit.agent.tracing import Tracing, tracefs
-from hotkit.agent.trackers.base import Probe, Samples, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
 from hotkit.agent.trackers.flush import FLUSH, kernel_counts, set_mode, why_not
 from hotkit.agent.undo import read_knob, write_knob
 

@@ -17,9 +17,10 @@ from hotkit.agent.cgroup import ROOT
 from hotkit.agent.counters import HOTKIT
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.samples import Samples
 from hotkit.agent.scanprocess import ScanProcess
 from hotkit.agent.threads import wanted_cpus
-from hotkit.agent.trackers.base import Probe, Samples, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
 from hotkit.agent.trackers.flush import FLUSH, kernel_counts, no_hotkit, set_mode, why_not
 
 LRU_GEN = Path("/sys/kernel/mm/lru_gen/enabled")

@@ -14,9 +14,10 @@ from typing import Any
 
 from hotkit.agent.access import no_frames, refused
 from hotkit.agent.heat import HeatRange
+from hotkit.agent.samples import Samples
 from hotkit.agent.scanprocess import ScanProcess
 from hotkit.agent.threads import wanted_cpus
-from hotkit.agent.trackers.base import Probe, Samples, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
 from hotkit.agent.trackers.flush import FLUSH, set_mode, why_not
 
 BITMAP = Path("/sys/kernel/mm/page_idle/bitmap")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hotkit.agent.heat import HeatRange
-from hotkit.agent.trackers.base import Probe, Samples, Settings, Target, Tracker
+from hotkit.agent.samples import Samples
+from hotkit.agent.trackers.base import Probe, Settings, Target, Tracker
 
 
 class NoTracker(Tracker):

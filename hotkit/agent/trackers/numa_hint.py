@@ -20,9 +20,10 @@ from hotkit.agent.access import no_debugfs, no_tracefs, reachable, refused
 from hotkit.agent.counters import pairs
 from hotkit.agent.heat import HeatRange, scaled
 from hotkit.agent.pages import PAGE_BYTES, kernel_has
+from hotkit.agent.samples import Samples
 from hotkit.agent.threads import wanted_cpus
 from hotkit.agent.tracing import Tracing, tracefs
-from hotkit.agent.trackers.base import Probe, Samples, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
 from hotkit.agent.undo import write_knob
 
 SYSCTL = Path("/proc/sys/kernel/numa_balancing")

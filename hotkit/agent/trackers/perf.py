@@ -28,8 +28,9 @@ from hotkit.agent.perf_event import Event
 from hotkit.agent.perf_ring import Records
 from hotkit.agent.perf_session import Session
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.samples import Samples
 from hotkit.agent.threads import last_cpu, place, wanted_cpus
-from hotkit.agent.trackers.base import Probe, Samples, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
 
 PAGE_BYTES = mmap.PAGESIZE
 _PAGE_SHIFT = PAGE_BYTES.bit_length() - 1

@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.samples import Samples
 from hotkit.agent.threads import last_cpu, place, wanted_cpus
-from hotkit.agent.trackers.base import Samples, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Settings, Target, Tracker
 
 
 class Scanner(Tracker):

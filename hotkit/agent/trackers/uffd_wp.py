@@ -18,9 +18,10 @@ from typing import Any
 
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.samples import Samples
 from hotkit.agent.scanprocess import ScanProcess
 from hotkit.agent.threads import wanted_cpus
-from hotkit.agent.trackers.base import Probe, Samples, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
 
 _USERFAULTFD = {"x86_64": 323, "aarch64": 282}
 _API = 0xC018AA3F  # _IOWR(0xAA, 0x3F, struct uffdio_api)
