@@ -68,6 +68,7 @@ class Damon(Tracker):
         self._source: Tracing | RegionPoller | None = None
         self._records = Records([], 0, 0, 0)
         self._started = False
+        self._rest = ""
 
     def probe(self, settings: Settings) -> Probe:
         if not Path(KDAMONDS).is_dir():
@@ -245,8 +246,7 @@ class Damon(Tracker):
         count.extra["records_damaged"] = self._records.damaged
 
     def _tell(self, piece: bytes) -> None:
-        self._rest = getattr(self, "_rest", "") + piece.decode(errors="replace")
-        whole, newline, self._rest = self._rest.rpartition("\n")
+        whole, newline, self._rest = (self._rest + piece.decode(errors="replace")).rpartition("\n")
         self._tell_regions(parse_trace(whole + newline).regions)
 
     def _tell_regions(self, regions: list[Region]) -> None:

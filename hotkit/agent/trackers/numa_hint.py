@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class NumaHint(Tracker):
         self._tracing: Tracing | None = None
         self._count = Samples()
         self._heat: list[HeatRange] = []
+        self._rest = ""
 
     def probe(self, settings: Settings) -> Probe:
         if not SYSCTL.exists():
@@ -103,7 +105,7 @@ class NumaHint(Tracker):
             ("scan_size_mb", settings["scan_size_mib"]),
         ):
             self.undo.write(str(_DEBUG / name), str(value))
-        self._tracing.start(cpus)
+        self._tracing.start(cpus, self._tell if self.recorder else None)
         self.undo.write(str(SYSCTL), str(settings["mode"]))
 
     def stop(self) -> None:
@@ -122,6 +124,19 @@ class NumaHint(Tracker):
         self._count.positive = after["numa_hint_faults"] - self._before["numa_hint_faults"]
         self._count.extra["faults_traced"] = len(pages)
         self._heat = [_heat(pages, start, end) for start, end in self._ranges]
+
+    def _tell(self, piece: bytes) -> None:
+        """To the recorder: a round is what was drained at once."""
+        assert self.recorder is not None
+        whole, newline, self._rest = (self._rest + piece.decode(errors="replace")).rpartition("\n")
+        pages = [int(address, 16) // PAGE_BYTES for address in _FAULT.findall(whole + newline)]
+        for start, end in self._ranges:
+            flags = bytearray((end - start) // PAGE_BYTES)
+            for page in pages:
+                if start <= page * PAGE_BYTES < end:
+                    flags[page - start // PAGE_BYTES] = 1
+            self.recorder.pages(start, PAGE_BYTES, bytes(flags))
+        self.recorder.round_ended(time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW))
 
     def samples(self) -> Samples:
         return self._count
