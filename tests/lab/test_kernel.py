@@ -88,6 +88,20 @@ def test_a_moving_hot_set_is_recorded(
     tracker_cases.judge_recording(machine[0], tmp_path, capsys)
 
 
+def test_tiers_are_measured(machine: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Both nodes from the CPUs that are online; an emulated slow tier is never shown slower."""
+    words = ["verify", str(machine[0]), "--limit", NAME, "--probe", "--json"]
+    assert main(words) == ExitCode.OK
+    (host,) = json.loads(capsys.readouterr().out)["hosts"]
+    tiers = host["tiers"]
+    assert tiers["platform"] == "emulated"
+    assert [(row["cpu_node"], row["memory_node"]) for row in tiers["rows"]] == [(0, 0), (0, 1)]
+    for row in tiers["rows"]:
+        assert min(row["latency_ns"]) > 0 and min(row["read_mib_s"]) > 0
+        assert row["pages_on_node"] == row["pages"] > 0
+    assert [item["shown_slower"] for item in tiers["verdicts"]] == [False]
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("number", range(3))
 def test_killed(machine: tuple[Path, str], number: int) -> None:
