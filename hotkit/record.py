@@ -27,6 +27,7 @@ from hotkit.host.store import (
     MANIFEST,
     Journal,
     create_sweep_folder,
+    journal_of,
     read_journal,
     read_manifest,
     write_once,
@@ -133,19 +134,9 @@ def record(
         host=place.name, step="starting", tracker=tracker, settings=settings,
         label=_label(machine), wanted_s=spec.seconds,
     )  # fmt: skip
-    with Journal(folder) as journal:
-        try:
-            _follow(argv, plan, scene, place.host is not None, silence_s(spec), journal, show)
-        except HotkitError as error:
-            journal.append({"type": "error", "by": "controller", "message": error.message})
-            raise
-        except KeyboardInterrupt:
-            journal.append({"type": "error", "by": "controller", "message": "interrupted"})
-            raise HotkitError(
-                "interrupted; agent and workload have ended",
-                hint=f"hotkit record report {folder} shows what was recorded",
-                exit_code=ExitCode.INTERRUPTED,
-            ) from None
+    shows = f"hotkit record report {folder} shows what was recorded"
+    with journal_of(folder, hint=shows) as journal:
+        _follow(argv, plan, scene, place.host is not None, silence_s(spec), journal, show)
     return load_recording(folder)
 
 

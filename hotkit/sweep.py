@@ -28,6 +28,7 @@ from hotkit.host.store import (
     MANIFEST,
     Journal,
     create_sweep_folder,
+    journal_of,
     read_journal,
     read_manifest,
     write_once,
@@ -120,19 +121,8 @@ def sweep(
         folder / MANIFEST,
         _manifest(place, spec, description, plan, machine, (agent, workload, scan)),
     )
-    with Journal(folder) as journal:
-        try:
-            _measure(place, spec, plan, paths, journal, watch)
-        except HotkitError as error:
-            journal.append({"type": "error", "by": "controller", "message": error.message})
-            raise
-        except KeyboardInterrupt:
-            journal.append({"type": "error", "by": "controller", "message": "interrupted"})
-            raise HotkitError(
-                "interrupted; agent and workload have ended",
-                hint=f"what was measured is kept in {folder}",
-                exit_code=ExitCode.INTERRUPTED,
-            ) from None
+    with journal_of(folder, hint=f"what was measured is kept in {folder}") as journal:
+        _measure(place, spec, plan, paths, journal, watch)
     return load_sweep(folder)
 
 

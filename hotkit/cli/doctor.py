@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from hotkit.cli.asking import asking
-from hotkit.cli.completion import inventory_names
+from hotkit.cli.options import on_hosts
 from hotkit.doctor import examine
 from hotkit.report.doctor import print_examination
 
@@ -17,16 +17,11 @@ JSON_SCHEMA_VERSION = 1
 
 
 @click.command("doctor")
-@click.option(
-    "--inventory",
-    "-i",
-    default="lab",
-    show_default=True,
-    shell_complete=inventory_names,
-    help="A path or the name of a folder under inventories/.",
+@on_hosts(
+    "Only these hosts (an Ansible host pattern).",
+    "Examine this machine: no inventory, no ssh.",
+    "PATTERN",
 )
-@click.option("--limit", metavar="PATTERN", help="Only these hosts (an Ansible host pattern).")
-@click.option("--local", is_flag=True, help="Examine this machine: no inventory, no ssh.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(inventory: str, limit: str | None, local: bool, as_json: bool) -> int:
     """Say what hosts lack for measuring, the gravest first, each with its evidence and the fix.

@@ -10,6 +10,29 @@ import click
 from hotkit.cli.completion import inventory_names
 
 
+def on_hosts(limit: str, local: str, limit_is: str = "HOST") -> Callable[..., Any]:
+    """--inventory, --limit and --local, with what the last two mean for a command."""
+    options = (
+        click.option(
+            "--inventory",
+            "-i",
+            default="lab",
+            show_default=True,
+            shell_complete=inventory_names,
+            help="A path or the name of a folder under inventories/.",
+        ),
+        click.option("--limit", metavar=limit_is, help=limit),
+        click.option("--local", is_flag=True, help=local),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def changes_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
     """INVENTORY and the options of a command that changes its hosts, a few at a time."""
     for option in reversed(_OPTIONS):

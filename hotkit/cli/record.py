@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from hotkit.cli.completion import inventory_names
+from hotkit.cli.options import on_hosts
 from hotkit.core.record import HOT_SHARE
 from hotkit.errors import HotkitError
 from hotkit.host.recordspec import tracker_settings
@@ -61,16 +61,10 @@ def _hot(function: Callable[..., int]) -> Callable[..., int]:
     required=False,
     type=click.Path(exists=True, path_type=Path),
 )
-@click.option(
-    "--inventory",
-    "-i",
-    default="lab",
-    show_default=True,
-    shell_complete=inventory_names,
-    help="A path or the name of a folder under inventories/.",
+@on_hosts(
+    "Record on this host (default: the first running).",
+    "Record on this machine: no inventory, no ssh.",
 )
-@click.option("--limit", metavar="HOST", help="Record on this host (default: the first running).")
-@click.option("--local", is_flag=True, help="Record on this machine: no inventory, no ssh.")
 @click.option("--tracker", metavar="NAME", help="How to look (default: softdirty).")
 @click.option(
     "--set",

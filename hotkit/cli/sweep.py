@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from hotkit.cli.completion import inventory_names
+from hotkit.cli.options import on_hosts
 from hotkit.report.sweep import print_sweep, progress_line, progress_view, to_dict
 from hotkit.sweep import Progress, load_sweep, sweep
 
@@ -25,16 +25,10 @@ from hotkit.sweep import Progress, load_sweep, sweep
     required=False,
     type=click.Path(exists=True, path_type=Path),
 )
-@click.option(
-    "--inventory",
-    "-i",
-    default="lab",
-    show_default=True,
-    shell_complete=inventory_names,
-    help="A path or the name of a folder under inventories/.",
+@on_hosts(
+    "Measure on this host (default: the first running).",
+    "Measure this machine: no inventory, no ssh.",
 )
-@click.option("--limit", metavar="HOST", help="Measure on this host (default: the first running).")
-@click.option("--local", is_flag=True, help="Measure this machine: no inventory, no ssh.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

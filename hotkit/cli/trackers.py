@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hotkit.agent.trackers import TRACKERS
 from hotkit.cli.asking import asking
-from hotkit.cli.completion import inventory_names
+from hotkit.cli.options import on_hosts
 from hotkit.core.answer import all_answered
 from hotkit.core.trackermatrix import HostTrackers
 from hotkit.errors import ExitCode
@@ -28,16 +28,11 @@ def _names(ctx: click.Context, param: click.Parameter, word: str) -> list[Comple
 
 @click.command("trackers")
 @click.argument("name", required=False, shell_complete=_names)
-@click.option(
-    "--inventory",
-    "-i",
-    default="lab",
-    show_default=True,
-    shell_complete=inventory_names,
-    help="A path or the name of a folder under inventories/.",
+@on_hosts(
+    "Only these hosts (an Ansible host pattern).",
+    "Ask this machine: no inventory, no ssh.",
+    "PATTERN",
 )
-@click.option("--limit", metavar="PATTERN", help="Only these hosts (an Ansible host pattern).")
-@click.option("--local", is_flag=True, help="Ask this machine: no inventory, no ssh.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(name: str | None, inventory: str, limit: str | None, local: bool, as_json: bool) -> int:
     """Say which trackers work on which host, and for each that does not: why, and the fix.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,6 +42,27 @@ def write_once(path: Path, document: Mapping[str, Any]) -> None:
         raise HotkitError(f"{path}: exists already, nothing is overwritten") from error
     except OSError as error:
         raise disk_error(path, error) from error
+
+
+@contextmanager
+def journal_of(folder: Path, *, hint: str) -> Iterator[Journal]:
+    """The journal of a measurement that may fail or be interrupted: its last line then says so.
+
+    `hint` goes with the HotkitError that Ctrl-C becomes (exit code 130).
+    """
+    with Journal(folder) as journal:
+        try:
+            yield journal
+        except HotkitError as error:
+            journal.append({"type": "error", "by": "controller", "message": error.message})
+            raise
+        except KeyboardInterrupt:
+            journal.append({"type": "error", "by": "controller", "message": "interrupted"})
+            raise HotkitError(
+                "interrupted; agent and workload have ended",
+                hint=hint,
+                exit_code=ExitCode.INTERRUPTED,
+            ) from None
 
 
 class Journal:

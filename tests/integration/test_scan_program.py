@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 import hotkit.agent
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.samples import Recorder
+from hotkit.agent.scanprocess import ScanProcess
 from hotkit.agent.trackers.base import Probe, complete
-from hotkit.agent.trackers.uffd_wp import ScanProcess, UffdWp, features_here
+from hotkit.agent.trackers.uffd_wp import UffdWp, features_here
 from hotkit.agent.undo import Undo
 from hotkit.host.workload import build_scan
 

@@ -15,18 +15,16 @@ from typing import Any
 from hotkit.agent.access import no_memory_cgroup, refused
 from hotkit.agent.cgroup import ROOT
 from hotkit.agent.counters import HOTKIT
-from hotkit.agent.heat import HeatRange
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.samples import Samples
-from hotkit.agent.scanprocess import ScanProcess
-from hotkit.agent.threads import wanted_cpus
-from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target
 from hotkit.agent.trackers.flush import FLUSH, kernel_counts, no_hotkit, set_mode, why_not
+from hotkit.agent.trackers.scanned import Scanned
 
 LRU_GEN = Path("/sys/kernel/mm/lru_gen/enabled")
 
 
-class FolioReferenced(Tracker):
+class FolioReferenced(Scanned):
     """Triggers a scan at a fixed interval; the scan runs in the process that asks for it."""
 
     name = "folio-referenced"
@@ -43,7 +41,6 @@ class FolioReferenced(Tracker):
 
     def __init__(self, *arguments: Any):
         super().__init__(*arguments)
-        self._scan: ScanProcess | None = None
         self._before: dict[str, int] = {}
         self._after: dict[str, int] = {}
 
@@ -60,7 +57,6 @@ class FolioReferenced(Tracker):
         return why_not("folio_referenced", settings) or Probe(True)
 
     def start(self, target: Target, settings: Settings) -> None:
-        cpus = wanted_cpus(settings, target)
         if LRU_GEN.exists():
             # There folio_referenced() clears the bits of a page's neighbours too: EBUSY.
             self.undo.write(str(LRU_GEN), "0")
@@ -70,34 +66,20 @@ class FolioReferenced(Tracker):
             if not target["cgroup"]:
                 raise AgentError("the workload has no memory cgroup", "of: node")
             request = f"memcg /{Path(target['cgroup']).relative_to(ROOT)}"
-        self._scan = ScanProcess(self.scan_program, "folio", target, 1000 * settings["interval_ms"])
-        self._scan.argv += ["--request", request]
         self._before = kernel_counts("folio_referenced")
-        self._scan.start(cpus, self.recorder)
+        self.start_scan("folio", target, settings, "--request", request)
 
     def stop(self) -> None:
-        if self._scan:
-            self._scan.stop()
-            self._after = self._after or kernel_counts("folio_referenced")
+        super().stop()
+        self._after = self._after or kernel_counts("folio_referenced")
 
     def samples(self) -> Samples:
         """What the kernel counted: all folios of the cgroup or node, not of the workload alone.
 
         The first scan only clears; it is in the counts as well.
         """
-        if not self._scan:
-            return Samples()
-        count = self._scan.count
+        count = super().samples()
         for name in ("samples", "samples_positive"):
             delta = self._after.get(name, 0) - self._before.get(name, 0)
             setattr(count, "examined" if name == "samples" else "positive", delta)
         return count
-
-    def self_cost(self) -> int:
-        return self._scan.cpu_ns if self._scan else 0
-
-    def cpus(self) -> list[int]:
-        return sorted(self._scan.cpus) if self._scan else []
-
-    def hot(self) -> list[HeatRange]:
-        return self._scan.hot() if self._scan else []

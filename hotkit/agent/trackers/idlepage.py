@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from hotkit.agent.access import no_frames, refused
-from hotkit.agent.heat import HeatRange
-from hotkit.agent.samples import Samples
-from hotkit.agent.scanprocess import ScanProcess
-from hotkit.agent.threads import wanted_cpus
-from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target
 from hotkit.agent.trackers.flush import FLUSH, set_mode, why_not
+from hotkit.agent.trackers.scanned import Scanned
 
 BITMAP = Path("/sys/kernel/mm/page_idle/bitmap")
 
 
-class IdlePage(Tracker):
+class IdlePage(Scanned):
     """Rounds at a fixed interval, by the scanner in a process of its own."""
 
     name = "idlepage"
@@ -38,10 +34,6 @@ class IdlePage(Tracker):
         ),
         "flush": FLUSH,
     }
-
-    def __init__(self, *arguments: Any):
-        super().__init__(*arguments)
-        self._scan: ScanProcess | None = None
 
     def probe(self, settings: Settings) -> Probe:
         if not BITMAP.exists():
@@ -58,24 +50,6 @@ class IdlePage(Tracker):
         return why_not("page_idle", settings) or Probe(True)
 
     def start(self, target: Target, settings: Settings) -> None:
-        cpus = wanted_cpus(settings, target)
         set_mode(self.undo, "page_idle", settings)
         mode = "idle-physical" if settings["by"] == "physical" else "idle"
-        self._scan = ScanProcess(self.scan_program, mode, target, 1000 * settings["interval_ms"])
-        self._scan.start(cpus, self.recorder)
-
-    def stop(self) -> None:
-        if self._scan:
-            self._scan.stop()
-
-    def samples(self) -> Samples:
-        return self._scan.count if self._scan else Samples()
-
-    def self_cost(self) -> int:
-        return self._scan.cpu_ns if self._scan else 0
-
-    def cpus(self) -> list[int]:
-        return sorted(self._scan.cpus) if self._scan else []
-
-    def hot(self) -> list[HeatRange]:
-        return self._scan.hot() if self._scan else []
+        self.start_scan(mode, target, settings)

@@ -14,14 +14,10 @@ import fcntl
 import os
 import platform
 import struct
-from typing import Any
 
-from hotkit.agent.heat import HeatRange
 from hotkit.agent.protocol import AgentError
-from hotkit.agent.samples import Samples
-from hotkit.agent.scanprocess import ScanProcess
-from hotkit.agent.threads import wanted_cpus
-from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Setting, Settings, Target
+from hotkit.agent.trackers.scanned import Scanned
 
 _USERFAULTFD = {"x86_64": 323, "aarch64": 282}
 _API = 0xC018AA3F  # _IOWR(0xAA, 0x3F, struct uffdio_api)
@@ -29,7 +25,7 @@ _FEATURE_WP = 1 << 0
 _FEATURE_WP_ASYNC = 1 << 15
 
 
-class UffdWp(Tracker):
+class UffdWp(Scanned):
     """Rounds at a fixed interval; between them the scanner answers faults."""
 
     name = "uffd-wp"
@@ -43,10 +39,6 @@ class UffdWp(Tracker):
             choices=("handled", "async"),
         ),
     }
-
-    def __init__(self, *arguments: Any):
-        super().__init__(*arguments)
-        self._scan: ScanProcess | None = None
 
     def probe(self, settings: Settings) -> Probe:
         features = features_here()
@@ -72,27 +64,8 @@ class UffdWp(Tracker):
             raise AgentError(
                 "the workload has opened no userfaultfd", "workload: hotset, and run as root"
             )
-        cpus = wanted_cpus(settings, target)
         mode = "uffd-async" if settings["faults"] == "async" else "uffd"
-        self._scan = ScanProcess(self.scan_program, mode, target, 1000 * settings["interval_ms"])
-        self._scan.argv += ["--fd", str(target["uffd"])]
-        self._scan.start(cpus, self.recorder)
-
-    def stop(self) -> None:
-        if self._scan:
-            self._scan.stop()
-
-    def samples(self) -> Samples:
-        return self._scan.count if self._scan else Samples()
-
-    def self_cost(self) -> int:
-        return self._scan.cpu_ns if self._scan else 0
-
-    def cpus(self) -> list[int]:
-        return sorted(self._scan.cpus) if self._scan else []
-
-    def hot(self) -> list[HeatRange]:
-        return self._scan.hot() if self._scan else []
+        self.start_scan(mode, target, settings, "--fd", str(target["uffd"]))
 
 
 def features_here() -> int | Probe:
