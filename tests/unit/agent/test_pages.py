@@ -9,11 +9,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from array import array
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hotkit.agent.pages import frames_of, iomem_ram, kernel_has
+from hotkit.agent.pages import frames_in, frames_of, iomem_ram, kernel_has
 from hotkit.agent.protocol import AgentError
 
 PAGE = 4096
@@ -50,6 +53,20 @@ def populated(pages, touched):
     return memory
 
 
+# What the kernel shows: a page in RAM with any flags, nothing (also soft-dirty), a swapped page.
+ENTRIES = st.one_of(
+    st.integers(1 << 63, (1 << 64) - 1),
+    st.sampled_from([0, 1 << 55]),
+    st.integers(1 << 62, (1 << 63) - 1),
+)
+
+
+@given(st.lists(ENTRIES) | st.lists(st.integers(1 << 63, (1 << 64) - 1) | st.just(1 << 55)))
+def test_a_frame_is_the_low_55_bits_of_what_is_present(entries):
+    frames = array("Q", bytes(frames_in(array("Q", entries).tobytes())))
+    assert list(frames) == [entry % (1 << 55) if entry >> 63 else 0 for entry in entries]
+
+
 @as_root
 def test_frames_of_our_own_pages():
     """Each page that was touched has a frame of its own, in RAM; the others have none."""
@@ -83,7 +100,7 @@ def test_one_page_mapped_twice_has_one_frame():
 
 @as_root
 def test_more_pages_than_one_read_takes():
-    """65536 entries are read at once: pages on both sides of that, and the very last."""
+    """Pages on both sides of where one read ends and the next begins, and the very last."""
     touched = {0, 65535, 65536, 131071, 131072, 131999}
     memory = populated(132000, touched)
     start = address_of(memory)

@@ -55,6 +55,23 @@ def test_only_private_writable_mappings():
     ]
 
 
+def test_mappings_are_read_again_each_round(tmp_path):
+    """They are taken apart only when they have changed; and they may be longer than one read."""
+    file = tmp_path / "maps"
+    file.write_text(MAPS)
+    tracker = SoftDirty(Undo(tmp_path))
+    tracker._maps_file = os.open(file, os.O_RDONLY)
+    try:
+        assert tracker._ranges_now() == tracker._ranges_now() == writable_ranges(MAPS)
+        many = "".join(f"{n:x}000-{n:x}800 rw-p 00000000 00:00 0\n" for n in range(1, 4000))
+        file.write_text(MAPS + many)
+        assert len(many) > 1 << 16
+        assert tracker._ranges_now() == writable_ranges(MAPS + many)
+        assert len(tracker._ranges_now()) == 3 + 3999
+    finally:
+        os.close(tracker._maps_file)
+
+
 def test_probe_agrees_with_what_this_kernel_says(tmp_path):
     """Either it works here, and then it finds a write; or there is one reason and a fix."""
     found = SoftDirty(Undo(tmp_path)).probe(complete(SoftDirty, {}))
