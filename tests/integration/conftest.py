@@ -1,0 +1,30 @@
+"""Tests that measure this machine take turns: one agent at a time may, and it waits but 20 s."""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Modules that start agents or workloads here; the others may run beside them.
+_MEASURES_HERE = {
+    "test_sweep_local",
+    "test_record_local",
+    "test_command_workload",
+    "test_tier_probe",
+    "test_tracker_probes",
+    "test_perf_tracker",
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.module.__name__.rpartition(".")[2] not in _MEASURES_HERE:
+        yield
+        return
+    with (Path(tempfile.gettempdir()) / "hotkit-tests-measure-here.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
