@@ -25,18 +25,18 @@ def frames_of(pid: int, start: int, end: int) -> array[int]:
 
     Documentation/admin-guide/mm/pagemap.rst. Raises AgentError when it cannot be read to the end.
     """
-    found: array[int] = array("Q")
+    first, last = start // PAGE_BYTES, end // PAGE_BYTES
+    found = array("Q", [0]) * (last - first)  # at once: to grow moves it, page tables and all
+    view = memoryview(found).cast("B")
     try:
         handle = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
         try:
-            page, last = start // PAGE_BYTES, end // PAGE_BYTES
-            while page < last:
+            for page in range(first, last, _CHUNK):
                 count = min(_CHUNK, last - page)
                 data = os.pread(handle, 8 * count, 8 * page)
                 if len(data) != 8 * count:
                     raise AgentError(f"/proc/{pid}/pagemap ended early (did the process exit?)")
-                found.frombytes(frames_in(data))
-                page += count
+                view[8 * (page - first) :][: len(data)] = frames_in(data)
         finally:
             os.close(handle)
     except OSError as error:
