@@ -1,6 +1,7 @@
 """Documentation that cannot go stale: --help is the source of docs/cli.md, links lead somewhere."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -31,6 +32,12 @@ PAGES = [
 
 def test_cli_reference_is_current():
     assert (ROOT / "docs/cli.md").read_text() == cli_docs.render(), "run `make docs`"
+
+
+def test_the_kernels_table_is_that_of_the_evidence():
+    kernel_docs = tool("kernel_docs")
+    evidence = json.loads(kernel_docs.EVIDENCE.read_text())
+    assert kernel_docs.DOCS.read_text() == kernel_docs.render(evidence), "run `make docs`"
 
 
 @pytest.mark.parametrize("path", COMMANDS)
