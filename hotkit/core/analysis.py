@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hotkit.core.accuracy import Accuracy, mean_accuracy
 from hotkit.core.design import MIN_BLOCKS, OFF, OFF_RUNS_PER_BLOCK
 from hotkit.core.stats import (
+    Array,
     Difference,
     Ratio,
     blocks_needed,
@@ -18,6 +19,9 @@ from hotkit.core.stats import (
     ratio,
     smallest_effect,
 )
+from hotkit.core.stats_compare import Equivalence, equivalence, holm
+from hotkit.core.stats_dose import DoseResponse, dose_response
+from hotkit.core.stats_session import Drift, drift, far_blocks
 
 # Below this p-value the two off runs of the blocks differ, and the session is not trusted.
 A_A_LEVEL = 0.05
@@ -64,8 +68,21 @@ class PerSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithoutFar:
+    """The figures of an arm without the blocks that OUTLIER_RULE flags: beside, never instead."""
+
+    blocks: tuple[int, ...]
+    slowdown: Ratio
+    per_examined: Ratio
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmResult:
-    """One on arm against off. `slowdown` is a fraction (0.01 = 1 %); the rest is in seconds."""
+    """One on arm against off. `slowdown` is a fraction (0.01 = 1 %); the rest is in seconds.
+
+    `p_holm` is the paired t's p-value corrected for the arms that have figures; `equivalence` says
+    equivalent, different or inconclusive; `without_far` is None when no block is far from the rest.
+    """
 
     arm: str
     tracker: str
@@ -78,6 +95,9 @@ class ArmResult:
     blocks_needed: int | None
     accuracy: Accuracy | None
     errors: tuple[str, ...]
+    p_holm: float | None = None
+    equivalence: Equivalence | None = None
+    without_far: WithoutFar | None = None
 
     @property
     def undefined(self) -> str | None:
@@ -85,6 +105,16 @@ class ArmResult:
         if self.errors:
             return f"no result: {self.errors[0]}"
         return self.slowdown.undefined or self.per_examined.undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerDose:
+    """Fixed and per-sample cost of a tracker that has several arms counting the same `unit`."""
+
+    tracker: str
+    unit: str
+    arms: tuple[str, ...]
+    response: DoseResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +128,8 @@ class Analysis:
     sesoi_fraction: float
     arms: tuple[ArmResult, ...]
     untrusted: tuple[str, ...]
+    drift: Drift
+    doses: tuple[TrackerDose, ...]
 
     @property
     def trusted(self) -> bool:
@@ -118,7 +150,8 @@ def analyse(runs: Sequence[RunResult], *, blocks: int, sesoi_fraction: float) ->
     by_block: dict[int, list[RunResult]] = {}
     for run in runs:
         by_block.setdefault(run.block, []).append(run)
-    whole = [members for members in by_block.values() if _is_whole(members, arms)]
+    # In the order of the session, whatever the order of the journal: the drift is a line over it.
+    whole = [by_block[number] for number in sorted(by_block) if _is_whole(by_block[number], arms)]
     incomplete = tuple(
         number for number in range(blocks) if not _is_whole(by_block.get(number, []), arms)
     )
@@ -126,18 +159,19 @@ def analyse(runs: Sequence[RunResult], *, blocks: int, sesoi_fraction: float) ->
         raise ValueError("no block is complete: nothing to compare")
     off = np.array([[_off(members, twin).duration for twin in (0, 1)] for members in whole])
     a_a = difference(off[:, 0] - off[:, 1])
-    results = tuple(
-        _arm([_on(members, arm) for members in whole], off.mean(axis=1), a_a, sesoi_fraction)
-        for arm in arms
-    )
+    level = off.mean(axis=1)
+    on = {arm: [_on(members, arm) for members in whole] for arm in arms}
+    results = [_arm(on[arm], level, a_a, sesoi_fraction) for arm in arms]
     return Analysis(
         blocks=len(whole),
         incomplete_blocks=incomplete,
         a_a=a_a,
         off_mean=float(off.mean()),
         sesoi_fraction=sesoi_fraction,
-        arms=results,
+        arms=_answered(results, on, level, sesoi_fraction),
         untrusted=_doubts(runs, len(whole), incomplete, a_a),
+        drift=drift(level),
+        doses=_doses([on[arm.arm] for arm in results if not arm.errors], level),
     )
 
 
@@ -155,12 +189,7 @@ def _on(members: Sequence[RunResult], arm: str) -> RunResult:
     return next(run for run in members if run.arm == arm)
 
 
-def _arm(
-    on: Sequence[RunResult],
-    off: np.ndarray[tuple[int], np.dtype[np.float64]],
-    a_a: Difference,
-    sesoi_fraction: float,
-) -> ArmResult:
+def _arm(on: Sequence[RunResult], off: Array, a_a: Difference, sesoi_fraction: float) -> ArmResult:
     times = np.array([run.duration for run in on])
     extra = times - off
     n = len(on)
@@ -192,6 +221,65 @@ def _arm(
         blocks_needed=blocks_needed(overhead.sd, sesoi_fraction * float(off.mean())),
         accuracy=mean_accuracy([run.accuracy for run in on if run.accuracy]),
         errors=tuple(dict.fromkeys(error for run in on for error in run.errors)),
+        without_far=_without_far(on, extra, off),
+    )
+
+
+def _without_far(on: Sequence[RunResult], extra: Array, off: Array) -> WithoutFar | None:
+    far = far_blocks(extra)
+    if not far:
+        return None
+    samples = np.array([float(run.examined) for run in on])
+    extra, off, samples = (np.delete(values, far) for values in (extra, off, samples))
+    return WithoutFar(
+        blocks=tuple(on[place].block for place in far),
+        slowdown=ratio(extra, off, cross_check=False),
+        per_examined=ratio(extra, samples, cross_check=False),
+    )
+
+
+def _answered(
+    arms: Sequence[ArmResult],
+    on: Mapping[str, Sequence[RunResult]],
+    off: Array,
+    sesoi_fraction: float,
+) -> tuple[ArmResult, ...]:
+    """The arms with what needs all of them: an arm that is no result is no member of the family."""
+    adjusted = holm([None if arm.errors else arm.overhead.p_t for arm in arms])
+    return tuple(
+        replace(
+            arm,
+            p_holm=p,
+            equivalence=equivalence(
+                np.array([run.duration for run in on[arm.arm]]) - off,
+                off,
+                margin=sesoi_fraction,
+                p_different=p,
+            ),
+        )
+        for arm, p in zip(arms, adjusted, strict=True)
+    )
+
+
+def _doses(arms: Sequence[Sequence[RunResult]], off: Array) -> tuple[TrackerDose, ...]:
+    """One entry per tracker that has several arms with one unit of what is examined."""
+    groups: dict[tuple[str, str], list[Sequence[RunResult]]] = {}
+    for on in arms:
+        unit = on[0].units.get("examined", "sample")
+        groups.setdefault((on[0].tracker, unit), []).append(on)
+    return tuple(
+        TrackerDose(
+            tracker=tracker,
+            unit=unit,
+            arms=tuple(on[0].arm for on in group),
+            response=dose_response(
+                np.array([[run.duration for run in on] for on in group]).T,
+                off,
+                np.array([[float(run.examined) for run in on] for on in group]).T,
+            ),
+        )
+        for (tracker, unit), group in groups.items()
+        if len(group) > 1
     )
 
 

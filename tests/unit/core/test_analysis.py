@@ -115,3 +115,85 @@ def test_constant_times_are_named():
 def test_nothing_complete():
     with pytest.raises(ValueError, match="no block is complete"):
         analyse(session()[:2], blocks=6, sesoi_fraction=0.01)
+
+
+def several(*arms, blocks=8):
+    """A session with arms (name, tracker, samples, unit), each run 0.01 s + 1e-5 s per sample."""
+    runs = []
+    for block in range(blocks):
+        for name, tracker, samples, unit in (("off", "none", 0, ""), ("off", "none", 0, ""), *arms):
+            on = tracker != "none"
+            wobble = 1e-4 * ((7 * block + 3 * len(runs)) % 5 - 2)
+            runs.append(
+                RunResult(
+                    name=f"{block}{name}{len(runs)}",
+                    block=block,
+                    arm=name,
+                    twin=None if on else sum(r.block == block for r in runs),
+                    tracker=tracker,
+                    duration=1 + wobble + 0.01 * on + 1e-5 * samples,
+                    checksum="c",
+                    examined=samples + block * on,
+                    units={"examined": unit} if on else {},
+                )
+            )
+    return runs
+
+
+def test_settings_of_one_tracker_give_fixed_and_per_sample_cost():
+    runs = several(
+        ("slow", "damon", 1000, "check"), ("fast", "damon", 4000, "check"),
+        ("soft", "softdirty", 500, "page"),
+    )  # fmt: skip
+    (dose,) = analyse(runs, blocks=8, sesoi_fraction=0.01).doses
+    assert (dose.tracker, dose.arms, dose.unit) == ("damon", ("slow", "fast"), "check")
+    assert dose.response.fixed == pytest.approx(0.01, abs=3e-4)
+    assert dose.response.per_sample.estimate == pytest.approx(1e-5, rel=0.01)
+
+
+def test_settings_that_sample_alike_are_named_and_units_are_not_mixed():
+    alike = several(("a", "damon", 1000, "check"), ("b", "damon", 1000, "check"))
+    (dose,) = analyse(alike, blocks=8, sesoi_fraction=0.01).doses
+    assert "constant samples" in dose.response.undefined
+    mixed = several(("a", "damon", 1000, "check"), ("b", "damon", 4000, "page"))
+    assert analyse(mixed, blocks=8, sesoi_fraction=0.01).doses == ()
+
+
+def test_an_arm_that_is_no_result_is_no_dose_and_no_member_of_the_family():
+    runs = several(("a", "damon", 1000, "check"), ("b", "damon", 4000, "check"))
+    runs = [replace(run, errors=("x",)) if run.arm == "b" else run for run in runs]
+    found = analyse(runs, blocks=8, sesoi_fraction=0.01)
+    assert found.doses == ()
+    a, b = found.arms
+    assert b.p_holm is None
+    assert a.p_holm == a.overhead.p_t
+
+
+def test_holm_and_the_word_per_arm():
+    runs = several(("a", "x", 0, "page"), ("b", "y", 10_000, "page"))
+    a, b = analyse(runs, blocks=8, sesoi_fraction=0.05).arms
+    assert (a.equivalence.answer, b.equivalence.answer) == ("equivalent", "different")
+    assert max(a.p_holm, b.p_holm) == max(a.overhead.p_t, b.overhead.p_t)
+    assert min(a.p_holm, b.p_holm) == 2 * min(a.overhead.p_t, b.overhead.p_t)
+
+
+def test_drift_of_the_off_runs_in_the_order_of_the_blocks():
+    runs = [replace(run, duration=run.duration + 0.01 * run.block) for run in session()]
+    found = analyse(list(reversed(runs)), blocks=6, sesoi_fraction=0.01).drift
+    assert found.change == pytest.approx(0.05 / 1.025, rel=0.03)
+    assert not found.change_interval.holds_zero
+
+
+def test_a_far_block_is_named_and_stays_in_every_figure():
+    runs = [
+        replace(run, duration=run.duration + 1.0) if (run.block, run.arm) == (4, "soft") else run
+        for run in session()
+    ]
+    (arm,) = analyse(runs, blocks=6, sesoi_fraction=0.01).arms
+    assert arm.without_far.blocks == (4,)
+    assert arm.slowdown.n == 6 and arm.slowdown.estimate == pytest.approx(0.1 + 1 / 6, abs=0.01)
+    assert arm.without_far.slowdown.n == 5
+    assert arm.without_far.slowdown.estimate == pytest.approx(0.1, abs=0.003)
+    assert arm.without_far.per_examined.estimate == pytest.approx(1e-4, rel=0.03)
+    (sound,) = analyse(session(), blocks=6, sesoi_fraction=0.01).arms
+    assert sound.without_far is None

@@ -1,4 +1,4 @@
-"""The schedule: whole blocks, random order, the same on every machine."""
+"""The schedule: whole blocks in mirrored pairs, random order, the same on every machine."""
 
 import pytest
 from hypothesis import given
@@ -30,7 +30,30 @@ def test_the_seed_alone_decides():
         {"off": "AB"[run.twin or 0], "softdirty": "x"}[run.arm.name]
         for run in schedule([SOFT], 6, 1)
     )
-    assert order == "xBABAxxABAxBBxABAx"
+    assert order == "xBAABxBAxxABxABBAx"
+
+
+@given(st.integers(6, 31), st.integers(0, 2**64))
+def test_a_linear_drift_cancels_in_every_pair_of_blocks(blocks, seed):
+    """Each label has the same mean place in blocks 2k and 2k + 1: the middle of the pair."""
+    runs = schedule([SOFT, OTHER], blocks, seed)
+    for first in range(0, blocks - 1, 2):
+        places = {}
+        for run in runs:
+            if run.block in (first, first + 1):
+                places.setdefault((run.arm.name, run.twin), []).append(run.index)
+        assert len(places) == 4
+        assert {sum(found) for found in places.values()} == {2 * 4 * first + 7}
+
+
+def test_an_odd_last_block_is_drawn_anew():
+    """It has no partner: over many seeds it has every order, whatever the pair before it has."""
+    seen = set()
+    for seed in range(300):
+        runs = schedule([SOFT], 7, seed)[-6:]
+        before, last = ([(r.arm.name, r.twin) for r in part] for part in (runs[:3], runs[3:]))
+        seen.add((tuple(before), tuple(last)))
+    assert len(seen) == 36
 
 
 def test_every_order_is_about_equally_likely():

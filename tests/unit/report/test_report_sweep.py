@@ -14,7 +14,8 @@ from rich.console import Console
 from hotkit.core.accuracy import Accuracy
 from hotkit.core.analysis import Analysis, RunResult, analyse
 from hotkit.core.labels import Label, label_of
-from hotkit.report.sweep import nanoseconds, percent, print_sweep, progress_view, seconds, to_dict
+from hotkit.report.sweep import print_sweep, progress_view, to_dict
+from hotkit.report.sweep_tables import nanoseconds, p_value, percent, seconds
 from hotkit.sweep import Progress
 
 UNITS = {"examined": "PTE examined", "positive": "soft-dirty page"}
@@ -145,3 +146,75 @@ def test_an_arm_that_is_not_what_it_is_called_is_no_result():
     assert "ns per PTE examined" not in said
     (arm,) = to_dict(session(effect=0.1, errors=("x",)))["arms"]
     assert arm == {"arm": "softdirty", "tracker": "softdirty", "runs": 6, "errors": ["x"]}
+
+
+def doses(*, fast: int = 4000):
+    """Two settings of one tracker that differ in samples; 0.05 s fixed and 1e-5 s per sample."""
+    runs = []
+    for block, (a, b, x) in enumerate(NOISE):
+        for arm, twin, noise, samples in (
+            ("off", 0, a, 0), ("off", 1, b, 0), ("slow", None, x, 1000), ("fast", None, -x, fast),
+        ):  # fmt: skip
+            on = twin is None
+            far = 0.5 if (block, arm) == (3, "fast") else 0.0
+            runs.append(
+                RunResult(
+                    name=f"{block}{arm}{twin}",
+                    block=block,
+                    arm=arm,
+                    twin=twin,
+                    checksum="c",
+                    tracker="damon" if on else "none",
+                    units={"examined": "region check"},
+                    duration=1 + 1e-3 * noise + far + (0.05 + 1e-5 * samples) * on,
+                    examined=samples,
+                )  # fmt: skip
+            )
+    return Result(analyse(runs, blocks=6, sesoi_fraction=0.01))
+
+
+def test_fixed_and_per_sample_cost_drift_far_blocks_and_words_are_said():
+    said = " ".join(printed(doses()).split())
+    assert "Fixed and per-sample cost (emulated)" in said and "slow, fast" in said
+    assert "assume a straight line" in said
+    assert "drift: off runs" in said and "first 1 block(s) against the rest" in said
+    assert "p (Holm)" in said and "against 1 %" in said
+    assert "slow: different: there is a slow-down" in said
+    assert "fast: block(s) 3 lie far from the rest (modified z above 3.5" in said
+    assert "every figure above includes them; without them +9." in said
+    assert "slow: block(s)" not in said
+
+
+def test_settings_that_sample_alike_have_a_reason_and_no_table():
+    said = " ".join(printed(doses(fast=1000)).split())
+    assert "Fixed and per-sample cost (" not in said
+    assert "damon (slow, fast): constant samples" in said
+
+
+def test_an_untrusted_session_claims_nothing():
+    said = printed(session(effect=0.1, shift=0.2))
+    for word in ("different", "equivalent", "inconclusive"):
+        assert word not in said
+    assert "drift: off runs" in said
+
+
+def test_json_has_holm_equivalence_drift_and_doses():
+    found = to_dict(doses())
+    json.dumps(found, allow_nan=False)
+    slow, fast = found["arms"]
+    assert slow["p_holm"] == pytest.approx(2 * slow["p_t"])
+    assert slow["equivalence"]["answer"] == "different"
+    assert slow["equivalence"]["margin_fraction"] == 0.01
+    assert slow["without_far_blocks"] is None
+    assert fast["without_far_blocks"]["blocks"] == [3]
+    assert found["drift"]["change_interval"][0] < found["drift"]["change_fraction"]
+    (dose,) = found["dose_response"]
+    assert (dose["arms"], dose["unit"]) == (["slow", "fast"], "ns per region check")
+    assert dose["mean_samples"] == [1000.0, 4000.0]
+    assert dose["per_sample_ns"]["estimate"] > 0
+    (alike,) = to_dict(doses(fast=1000))["dose_response"]
+    assert alike["fixed_s"] is None and "constant samples" in alike["undefined"]
+
+
+def test_no_p_value_is_zero():
+    assert [p_value(0.0), p_value(0.0009), p_value(0.001)] == ["< 0.001", "< 0.001", "= 0.001"]
