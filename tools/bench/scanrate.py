@@ -155,14 +155,12 @@ def page(found: Iterable[Result], said: Sequence[Sequence[Mapping[str, Any]]]) -
     """The generated part of docs/benchmarks.md."""
     machine = said[0][0]["machine"]
     text = f"## Scan rate ({machine['platform']})\n\n"
-    text += f"GiB of tracked memory per CPU second, on {about(machine)}, of {today()}; medians "
+    text += f"GiB of tracked memory per CPU second ({about(machine)}), of {today()}; medians "
     text += "of the pairs.\n\n"
     text += f"| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|\n"
     for result in found:
         text += f"| {' | '.join(result.cells())} |\n"
-    text += (
-        "\nAll references, medians:\n\n| memory | reader | GiB per CPU second |\n|---|---|---|\n"
-    )
+    text += "\nAll sides, medians:\n\n| memory | GiB per CPU second |\n|---|---|\n"
     for head, *lines in said:
         sides: dict[str, list[float]] = {}
         for line in lines:
