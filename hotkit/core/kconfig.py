@@ -86,10 +86,11 @@ def parse_config(text: str) -> dict[str, str]:
 
 
 def unmet(options: Iterable[Option], config: dict[str, str]) -> tuple[Unmet, ...]:
-    """What did not come out as wanted. An option that is absent is as good as "n"; y does for m."""
+    """What did not come out as wanted. An option that is absent is as good as "n", and as an empty
+    text; y does for m."""
     found = []
     for option in options:
-        value = config.get(option.name, "n")
+        value = config.get(option.name, '""' if option.value == '""' else "n")
         if value != option.value and not (option.value == "m" and value == "y"):
             found.append(Unmet(option, value))
     return tuple(found)

@@ -62,3 +62,10 @@ def test_what_did_not_come_out():
     found = unmet([option("B", "y"), option("N", "64"), option("GONE", "y")], config)
     assert [item.option.name for item in found] == ["B", "N", "GONE"]
     assert found[1].sentence == "CONFIG_N=64 is wanted (because), 8 came out"
+
+
+def test_a_text_that_is_not_there_is_empty():
+    """SYSTEM_REVOCATION_KEYS="" where SYSTEM_REVOCATION_LIST is off: Kconfig leaves it out."""
+    wanted = [option("KEYS", '""')]
+    assert unmet(wanted, {}) == () == unmet(wanted, {"KEYS": '""'})
+    assert unmet(wanted, {"KEYS": '"debian/certs/x.pem"'})
