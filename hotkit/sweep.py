@@ -148,6 +148,7 @@ def _analyse(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analy
         runs,
         blocks=description["blocks"],
         sesoi_fraction=description["smallest_effect_percent"] / 100,
+        settings={arm["name"] or arm["tracker"]: arm["settings"] for arm in description["arms"]},
     )
 
 

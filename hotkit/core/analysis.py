@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hotkit.core.accuracy import Accuracy, mean_accuracy
-from hotkit.core.design import MIN_BLOCKS, OFF, OFF_RUNS_PER_BLOCK
+from hotkit.core.design import MIN_BLOCKS, OFF, OFF_RUNS_PER_BLOCK, Setting
 from hotkit.core.stats import (
     Array,
     Difference,
@@ -109,7 +109,7 @@ class ArmResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerDose:
-    """Fixed and per-sample cost of a tracker that has several arms counting the same `unit`."""
+    """Fixed and per-sample cost of a tracker, from arms that differ in numbers only."""
 
     tracker: str
     unit: str
@@ -140,11 +140,18 @@ class Analysis:
         return all(arm.undefined is None for arm in self.arms)
 
 
-def analyse(runs: Sequence[RunResult], *, blocks: int, sesoi_fraction: float) -> Analysis:
+def analyse(
+    runs: Sequence[RunResult],
+    *,
+    blocks: int,
+    sesoi_fraction: float,
+    settings: Mapping[str, Mapping[str, Setting]] | None = None,
+) -> Analysis:
     """The figures of all complete blocks; `blocks` is the number that was planned.
 
     A block counts when both off runs and every on arm are there. `sesoi_fraction` is the smallest
-    effect of interest as a fraction of the off time. Raises ValueError without a complete block.
+    effect of interest as a fraction of the off time; `settings` are those of each arm, by its name.
+    Raises ValueError without a complete block.
     """
     arms = list(dict.fromkeys(run.arm for run in runs if run.arm != OFF))
     by_block: dict[int, list[RunResult]] = {}
@@ -171,7 +178,7 @@ def analyse(runs: Sequence[RunResult], *, blocks: int, sesoi_fraction: float) ->
         arms=_answered(results, on, level, sesoi_fraction),
         untrusted=_doubts(runs, len(whole), incomplete, a_a),
         drift=drift(level),
-        doses=_doses([on[arm.arm] for arm in results if not arm.errors], level),
+        doses=_doses([on[arm.arm] for arm in results if not arm.errors], level, settings or {}),
     )
 
 
@@ -261,16 +268,29 @@ def _answered(
     )
 
 
-def _doses(arms: Sequence[Sequence[RunResult]], off: Array) -> tuple[TrackerDose, ...]:
-    """One entry per tracker that has several arms with one unit of what is examined."""
-    groups: dict[tuple[str, str], list[Sequence[RunResult]]] = {}
+def _doses(
+    arms: Sequence[Sequence[RunResult]],
+    off: Array,
+    settings: Mapping[str, Mapping[str, Setting]],
+) -> tuple[TrackerDose, ...]:
+    """One entry per tracker that has several arms with one unit of what is examined.
+
+    Settings that are numbers (an interval, a period) are doses. A word or a yes/no (flush or not,
+    process or node) makes a sample another thing: such arms are not put on one line.
+    """
+    groups: dict[tuple[object, ...], list[Sequence[RunResult]]] = {}
     for on in arms:
+        kinds = frozenset(
+            (key, value)
+            for key, value in settings.get(on[0].arm, {}).items()
+            if isinstance(value, str | bool)
+        )
         unit = on[0].units.get("examined", "sample")
-        groups.setdefault((on[0].tracker, unit), []).append(on)
+        groups.setdefault((on[0].tracker, unit, kinds), []).append(on)
     return tuple(
         TrackerDose(
-            tracker=tracker,
-            unit=unit,
+            tracker=group[0][0].tracker,
+            unit=group[0][0].units.get("examined", "sample"),
             arms=tuple(on[0].arm for on in group),
             response=dose_response(
                 np.array([[run.duration for run in on] for on in group]).T,
@@ -278,7 +298,7 @@ def _doses(arms: Sequence[Sequence[RunResult]], off: Array) -> tuple[TrackerDose
                 np.array([[float(run.examined) for run in on] for on in group]).T,
             ),
         )
-        for (tracker, unit), group in groups.items()
+        for group in groups.values()
         if len(group) > 1
     )
 

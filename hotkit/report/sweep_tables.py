@@ -31,26 +31,25 @@ class Result(Protocol):
 
 def slowdown_table(result: Result) -> Table:
     """One row per arm. The word that claims something is withheld from an untrusted session."""
-    table = Table(title=f"Slow-down against off ({result.label})", title_justify="left")
-    against = f"against {100 * result.analysis.sesoi_fraction:g} %"
-    heads = (
-        "arm", "runs", "off", "overhead per run", "slow-down", "95 % interval", "p", "p (Holm)",
-        against,
-    )  # fmt: skip
-    for name in heads:
-        table.add_column(name, justify="left" if name in ("arm", against) else "right")
-    for arm in with_figures(result.analysis):
+    analysis = result.analysis
+    # What is the same for every arm stands in the title: the words need the width.
+    title = f"Slow-down against off, {seconds(analysis.off_mean)}, {analysis.blocks} runs each"
+    table = Table(title=f"{title} ({result.label})", title_justify="left")
+    against = f"against {100 * analysis.sesoi_fraction:g} %"
+    table.add_column("arm", overflow="fold")
+    for name in ("per run", "slow-down", "95 %", "p", "p (Holm)"):
+        table.add_column(name, justify="right")
+    table.add_column(against, no_wrap=True)
+    for arm in with_figures(analysis):
         answer = arm.equivalence.answer if arm.equivalence else None
         table.add_row(
             arm.arm,
-            str(arm.runs),
-            seconds(result.analysis.off_mean),
             seconds(arm.overhead.mean),
             percent(arm.slowdown.estimate),
             span(arm.slowdown.interval, percent),
             p_value(arm.overhead.p_sign_flip).removeprefix("= "),
             "-" if arm.p_holm is None else p_value(arm.p_holm).removeprefix("= "),
-            str(answer) if answer and result.analysis.trusted else "-",
+            str(answer) if answer and analysis.trusted else "-",
         )
     return table
 

@@ -119,6 +119,6 @@ def dose_lines(doses: Sequence[TrackerDose]) -> list[str]:
         else:
             said.append(
                 f"{dose.tracker}: fixed and per-sample cost assume a straight line, and settings"
-                " that differ in nothing but how much they sample"
+                " whose numbers change nothing but how much they sample"
             )
     return said

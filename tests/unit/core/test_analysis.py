@@ -159,6 +159,21 @@ def test_settings_that_sample_alike_are_named_and_units_are_not_mixed():
     assert analyse(mixed, blocks=8, sesoi_fraction=0.01).doses == ()
 
 
+def test_a_setting_that_is_a_word_is_no_dose():
+    """Stock and flush are not two doses of one thing; stock at two intervals is."""
+    runs = several(
+        ("a", "damon", 1000, "check"), ("b", "damon", 4000, "check"), ("c", "damon", 2000, "check")
+    )  # fmt: skip
+    settings = {
+        "a": {"sample_us": 5000, "flush": "stock"}, "b": {"sample_us": 1000, "flush": "stock"},
+        "c": {"sample_us": 2000, "flush": "primary"},
+    }  # fmt: skip
+    (dose,) = analyse(runs, blocks=8, sesoi_fraction=0.01, settings=settings).doses
+    assert dose.arms == ("a", "b")
+    settings["b"]["kernel"] = True
+    assert analyse(runs, blocks=8, sesoi_fraction=0.01, settings=settings).doses == ()
+
+
 def test_an_arm_that_is_no_result_is_no_dose_and_no_member_of_the_family():
     runs = several(("a", "damon", 1000, "check"), ("b", "damon", 4000, "check"))
     runs = [replace(run, errors=("x",)) if run.arm == "b" else run for run in runs]

@@ -64,9 +64,9 @@ def session(
     return Result(analyse(runs, blocks=6, sesoi_fraction=0.01))
 
 
-def printed(result: Result) -> str:
+def printed(result: Result, width: int = 120) -> str:
     out = io.StringIO()
-    print_sweep(result, Console(file=out, width=120))
+    print_sweep(result, Console(file=out, width=width))
     return out.getvalue()
 
 
@@ -189,6 +189,13 @@ def test_settings_that_sample_alike_have_a_reason_and_no_table():
     said = " ".join(printed(doses(fast=1000)).split())
     assert "Fixed and per-sample cost (" not in said
     assert "damon (slow, fast): constant samples" in said
+
+
+def test_the_word_is_whole_on_a_narrow_terminal():
+    table = printed(doses(), width=78).partition("Slow-down")[2].partition("drift:")[0]
+    assert "different" in table and "inconclusive" in table and "\u2026" not in table
+    # Nothing is cut off at the right: every row of the table ends with its frame.
+    assert all(row[-1] in "┓┃┩│┘" for row in table.splitlines()[1:-1])
 
 
 def test_an_untrusted_session_claims_nothing():
