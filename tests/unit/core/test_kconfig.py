@@ -66,6 +66,6 @@ def test_what_did_not_come_out():
 
 def test_a_text_that_is_not_there_is_empty():
     """SYSTEM_REVOCATION_KEYS="" where SYSTEM_REVOCATION_LIST is off: Kconfig leaves it out."""
-    wanted = [option("KEYS", '""')]
+    wanted = [Option("KEYS", '""', "because")]
     assert unmet(wanted, {}) == () == unmet(wanted, {"KEYS": '""'})
     assert unmet(wanted, {"KEYS": '"debian/certs/x.pem"'})
