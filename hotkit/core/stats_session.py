@@ -84,9 +84,9 @@ def drift(off: Sequence[float] | Array) -> Drift:
     begin = max(1, n // _FIRST_SHARE)
     first, rest = levels[:begin], levels[begin:]
     apart = float(first.mean() - rest.mean()) / mean
-    spread = ((first - first.mean()) ** 2).sum() + ((rest - rest.mean()) ** 2).sum()
-    error = math.sqrt(float(spread) / (n - 2) * (1 / begin + 1 / (n - begin))) / mean
-    reach = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - 2)) * error
+    # The scatter of the rest alone: a first block that is far off must not hide itself in it.
+    error = float(rest.std(ddof=1)) * math.sqrt(1 / begin + 1 / (n - begin)) / mean
+    reach = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - begin - 1)) * error
     return Drift(
         blocks=n,
         change=change,

@@ -20,15 +20,21 @@ def test_a_line_against_scipy():
     assert not found.change_interval.holds_zero
 
 
-def test_first_blocks_against_scipy():
+def test_first_blocks_by_hand():
     levels = 2.0 + WOBBLE
     levels[:2] += 0.1
     found = drift(levels)
-    test = stats.sps.ttest_ind(levels[:2], levels[2:]).confidence_interval()
+    # The rest: mean 2.000167, sd 0.001169 (5 degrees, t = 2.570582); two against six blocks.
+    half = 2.570582 * 0.00116905 * (1 / 2 + 1 / 6) ** 0.5
     assert found.first_blocks == 2
-    assert found.first == pytest.approx(0.05, abs=0.003)
-    assert found.first_interval.low == pytest.approx(test.low / levels.mean())
-    assert found.first_interval.high == pytest.approx(test.high / levels.mean())
+    assert found.first == pytest.approx((2.0995 - 2.00016667) / levels.mean(), rel=1e-4)
+    assert found.first_interval.high - found.first == pytest.approx(half / levels.mean(), rel=1e-4)
+
+
+def test_a_first_block_that_is_far_off_does_not_hide_itself():
+    levels = 2.0 + WOBBLE
+    levels[0] += 0.1
+    assert drift(levels).first_interval.low > 0.02
 
 
 def test_a_steady_machine_shows_none():

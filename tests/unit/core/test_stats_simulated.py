@@ -333,6 +333,19 @@ def test_drift_of_the_off_runs_is_covered(n):
     assert 0.93 <= np.mean(np.abs(change - truth) <= half) <= 0.97
 
 
+@pytest.mark.parametrize("n", BLOCKS)
+def test_first_blocks_show_a_cold_start_and_little_else(n):
+    """Where the A/A comparison sees nothing: found in most sessions, in 5 % of the sound ones."""
+
+    def share(kind):
+        off, _, _ = sessions(kind, n)
+        found = [stats_session.drift(row).first_interval for row in off[:1500].mean(axis=2)]
+        return np.mean([not interval.holds_zero for interval in found])
+
+    assert share("Gaussian") <= 0.05 + 3 * (0.05 * 0.95 / 1500) ** 0.5
+    assert share("cold start") > 0.9
+
+
 def test_deleting_far_blocks_makes_intervals_too_short():
     """Why nothing is deleted: Gaussian noise, six blocks, 95 % becomes less than 91 %."""
     rng = np.random.default_rng(6)
