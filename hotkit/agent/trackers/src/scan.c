@@ -34,30 +34,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK 8192 /* pagemap entries read at once: 64 KiB, which stay in the cache */
-#define HUGE 512u  /* base pages of a huge page */
-#define BATCH 512  /* bitmap words read or written at once */
-#define DIGIT 11   /* bits of a frame's number that one pass of the sort looks at */
+#define BATCH 512 /* bitmap words read or written at once */
 #define IDLE "/sys/kernel/mm/page_idle/bitmap"
 #define HOTKIT "/sys/kernel/debug/hotkit/"
-
-struct page {
-	uint64_t frame; /* of the first base page */
-	uint32_t index; /* of that page in the ranges, in their order */
-	uint32_t count; /* base pages: a huge page is asked about by its first frame alone */
-};
 
 struct range range[4096];
 size_t ranges, pages;
 uint64_t examined, positive;
-int pagemap;
-static size_t found;
-static struct page *page;  /* sorted by frame */
-static struct page *spare; /* as large, for the sort */
-static uint32_t *heat;     /* per page, in the order of the ranges */
+static uint32_t *heat; /* per page, in the order of the ranges */
 static uint8_t *round_flags;
 static uint64_t rounds;
-static int kpageflags, show_rounds;
+static int show_rounds;
 static const char *request;
 
 void die(const char *what)
@@ -74,111 +61,13 @@ static uint64_t now_ns(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-static int open_or_die(const char *path, int flags)
+int open_or_die(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
 
 	if (fd < 0)
 		die(path);
 	return fd;
-}
-
-/* Digit by digit, the lowest first: comparing costs several times as much, in every round. */
-static void sort_by_frame(void)
-{
-	static size_t place[1 << DIGIT];
-	const uint64_t mask = (1 << DIGIT) - 1;
-	uint64_t differ = 0;
-	int sorted = 1;
-
-	for (size_t i = 1; i < found; i++) {
-		sorted &= page[i - 1].frame <= page[i].frame;
-		differ |= page[i - 1].frame ^ page[i].frame;
-	}
-	for (int shift = 0; !sorted && differ >> shift; shift += DIGIT) {
-		struct page *from = page;
-		size_t next = 0;
-
-		if (!(differ >> shift & mask))
-			continue;
-		memset(place, 0, sizeof(place));
-		for (size_t i = 0; i < found; i++)
-			place[from[i].frame >> shift & mask]++;
-		for (size_t digit = 0; digit <= mask; digit++) {
-			size_t count = place[digit];
-
-			place[digit] = next;
-			next += count;
-		}
-		for (size_t i = 0; i < found; i++)
-			spare[place[from[i].frame >> shift & mask]++] = from[i];
-		page = spare;
-		spare = from;
-	}
-}
-
-/* Documentation/admin-guide/mm/pagemap.rst: 15 COMPOUND_HEAD, 22 THP; 17 HUGE is hugetlb. */
-static int is_huge(uint64_t frame)
-{
-	uint64_t flags = 0;
-
-	return pread(kpageflags, &flags, 8, (off_t)(frame * 8)) == 8 && (flags >> 15 & 1) &&
-	       ((flags >> 22 | flags >> 17) & 1);
-}
-
-/* Whether the next 512 pages from `one` on are a huge page: neighbours in memory and in the ranges. */
-static int is_whole_huge(const struct page *one)
-{
-	if (one->frame % HUGE || one[HUGE - 1].frame != one->frame + HUGE - 1 ||
-	    one[HUGE - 1].index != one->index + HUGE - 1)
-		return 0;
-	for (uint32_t i = 1; i < HUGE - 1; i++)
-		if (one[i].frame != one->frame + i)
-			return 0;
-	return is_huge(one->frame);
-}
-
-/* The other frames of a huge page have no bit of their own: they would look accessed. */
-static void join_huge_pages(void)
-{
-	size_t to = 0;
-
-	for (size_t i = 0; i < found; i++, to++) {
-		page[to] = page[i];
-		if (i + HUGE <= found && is_whole_huge(&page[i])) {
-			page[to].count = HUGE;
-			i += HUGE - 1;
-		}
-	}
-	found = to;
-}
-
-/* The frames of all pages that are in RAM, sorted, so that a bitmap is gone through once. */
-static void read_frames(void)
-{
-	static uint64_t entry[CHUNK];
-	uint32_t index = 0;
-
-	found = 0;
-	for (size_t r = 0; r < ranges; r++) {
-		for (uint64_t at = range[r].start / PAGE; at < range[r].end / PAGE;) {
-			uint64_t left = range[r].end / PAGE - at, count = left < CHUNK ? left : CHUNK;
-			ssize_t got = pread(pagemap, entry, count * 8, (off_t)(at * 8));
-
-			if (got <= 0)
-				die("pagemap ended early (did the process exit?)");
-			for (ssize_t i = 0; i < got / 8; i++, index++) {
-				uint64_t frame = entry[i] & ((1ull << 55) - 1);
-
-				if (!(entry[i] >> 63) || !frame)
-					continue;
-				page[found++] = (struct page){ frame, index, 1 };
-			}
-			at += (uint64_t)got / 8;
-		}
-	}
-	join_huge_pages(); /* first: there is less to sort then */
-	sort_by_frame();
 }
 
 /* Neighbouring words go in one call; a gap of a few words costs less than another call. */
@@ -356,7 +245,6 @@ int main(int argc, char **argv)
 	uint64_t interval_ns = 100000000, due, cpu;
 	void (*look)(int, int) = idle;
 	const char *mode = argc > 1 ? argv[1] : "", *file = IDLE;
-	char path[64] = "";
 	int name, target, fd = -1, release = 0;
 	long pid = 0;
 
@@ -392,15 +280,11 @@ int main(int argc, char **argv)
 		uffd_close();
 		return 0;
 	}
-	snprintf(path, sizeof(path), "/proc/%ld/pagemap", pid);
-	pagemap = open_or_die(path, O_RDONLY);
-	kpageflags = open_or_die("/proc/kpageflags", O_RDONLY);
+	frames_open(pid);
 	target = open_or_die(file, look == folio ? O_WRONLY : O_RDWR);
-	page = malloc(pages * sizeof(*page));
-	spare = malloc(pages * sizeof(*spare));
 	heat = calloc(pages, sizeof(*heat));
 	round_flags = calloc(pages, 1);
-	if (!page || !spare || !heat || !round_flags)
+	if (!heat || !round_flags)
 		die("memory for the pages");
 	if (!strncmp(mode, "uffd", 4))
 		uffd_open(pid, fd, look == uffd_async_look);

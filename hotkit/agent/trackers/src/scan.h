@@ -17,6 +17,7 @@ extern uint64_t examined, positive;
 extern int pagemap;
 
 void die(const char *what);
+int open_or_die(const char *path, int flags);
 /* Heat for `count` base pages from the `index`-th of the ranges on, once a round for each: two threads
  * may fault on one page. The caller counts. */
 void saw_pages(uint64_t index, uint64_t count);
@@ -28,5 +29,19 @@ int uffd_descriptor(void);
 void uffd_fault(void);
 void uffd_look(int unused, int asking);
 void uffd_async_look(int unused, int asking);
+
+/* frames.c */
+struct page {
+	uint64_t frame; /* of the first base page */
+	uint32_t index; /* of that page in the ranges, in their order */
+	uint32_t count; /* base pages: a huge page is asked about by its first frame alone */
+};
+
+extern struct page *page; /* sorted by frame */
+extern size_t found;
+
+void frames_open(long pid);
+/* The frames of all pages that are in RAM now, sorted, so that a bitmap is gone through once. */
+void read_frames(void);
 
 #endif
