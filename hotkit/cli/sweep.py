@@ -49,7 +49,8 @@ def command(
     (soft-dirty tracking of the workload hotset, a minute or two). SWEEP.yml may also be the
     directory of a finished sweep: its report is then printed again, from the journal.
 
-    Each block holds two runs without a tracker and one of every arm, in random order. The two off
+    Each block holds two runs without a tracker and one of every arm, in an order that the seed
+    draws and that every second block turns round: a steady drift cancels. The two off
     runs tell whether the session can be trusted (A/A); the rest gives the overhead per sample with
     its 95 % interval. Every run is journalled before it counts, and nothing is ever overwritten.
 
