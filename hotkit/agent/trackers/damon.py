@@ -174,11 +174,14 @@ class Damon(Tracker):
     def hot(self) -> list[HeatRange]:
         """Mean over all aggregations of the share of checks that found the page's region accessed.
 
-        The checks are those that were taken, where the kernel counts them: a busy machine takes
-        fewer than its intervals promise. A page between two regions counts as not accessed.
+        The checks are those that were taken, where the kernel counts them and the trace has all of
+        them: a busy machine takes fewer than its intervals promise. Tried regions are looked at now
+        and then, and count as promised. A page between two regions counts as not accessed.
         """
         regions = self._records.regions
         checks_each = self._count.examined / max(1, len(regions))
+        if isinstance(self._source, RegionPoller):
+            checks_each = self._per
         most = max(1, round(checks_each * self._records.aggregations))
         if self._settings["operations"] == "paddr":
             counts = physical_counts(regions, self._target)

@@ -50,8 +50,8 @@ class UffdWp(Scanned):
         if settings["faults"] == "async":
             return Probe(
                 False,
-                "this kernel's userfaultfd has no asynchronous write protection (6.7 has)",
-                "faults: handled",
+                "this kernel's userfaultfd has no asynchronous write protection",
+                "faults: handled; or 6.7 and later with CONFIG_PTE_MARKER_UFFD_WP=y",
             )
         return Probe(
             False,
