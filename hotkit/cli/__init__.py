@@ -21,6 +21,7 @@ COMMANDS = {
     "power": "power",
     "provision": "provision",
     "record": "record",
+    "report": "report",
     "rollback": "rollback",
     "status": "status",
     "sweep": "sweep",

@@ -10,7 +10,6 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from hotkit.core.analysis import Analysis
-from hotkit.core.labels import Platform
 from hotkit.report.sweep_json import to_dict as to_dict
 from hotkit.report.sweep_tables import (
     Result,
@@ -22,13 +21,8 @@ from hotkit.report.sweep_tables import (
     slowdown_table,
     span,
 )
+from hotkit.report.sweep_verdict import verdict_of
 from hotkit.report.sweep_words import dose_lines, drift_lines, statements
-
-_LABELS = {
-    Platform.EMULATED: "EMULATED: shows that a tracker works, never what it costs on hardware",
-    Platform.VIRTUAL: "VIRTUAL: measured below a hypervisor",
-    Platform.METAL: "METAL",
-}
 
 
 class ProgressLike(Protocol):
@@ -82,30 +76,11 @@ def print_sweep(result: Result, console: Console) -> None:
 
 
 def _verdict(result: Result) -> Panel:
-    """Whether to read on: A/A first, then every other doubt."""
-    analysis = result.analysis
-    a_a = analysis.a_a
-    if a_a.interval is not None and a_a.p_t is not None:
-        pairs = (
-            f"A/A: the two off runs of {a_a.n} blocks differ by {seconds(a_a.mean)}"
-            f" (95 % interval {span(a_a.interval, seconds)}; p = {a_a.p_t:.2f},"
-            f" sign-flip p = {a_a.p_sign_flip:.2f})"
-        )
-    else:
-        pairs = f"A/A: {a_a.undefined}"
-    undefined = [f"{arm.arm}: {arm.undefined}" for arm in analysis.arms if arm.undefined]
-    if not analysis.trusted:
-        title, style = "NOT TRUSTWORTHY", "red"
-        lines = [*(f"- {doubt}" for doubt in analysis.untrusted), pairs]
-    elif undefined:
-        title, style = "UNDEFINED", "yellow"
-        lines = [pairs, *(f"- {line}" for line in undefined)]
-    else:
-        title, style = "trustworthy", "green"
-        lines = [f"{pairs}: identical runs look identical"]
+    verdict = verdict_of(result)
+    style = {"trusted": "green", "undefined": "yellow", "untrusted": "red"}[verdict.kind]
     return Panel(
-        Text("\n".join([*lines, _LABELS[result.label.platform]])),
-        title=f"sweep on {result.host}: {title} [{result.label}]".replace("[", r"\["),
+        Text("\n".join(verdict.lines)),
+        title=f"sweep on {result.host}: {verdict.title} [{result.label}]".replace("[", r"\["),
         border_style=style,
     )
 

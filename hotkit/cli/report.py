@@ -1,0 +1,94 @@
+"""`hotkit report`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from hotkit.errors import HotkitError
+from hotkit.report.sweepreport import print_report, report_dict
+from hotkit.sweepreport import read_sweep, write_result
+
+
+@click.command("report")
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option(
+    "--html",
+    "html_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report as one self-contained HTML file.",
+)
+@click.option(
+    "--pdf",
+    "pdf_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw all figures into this PDF.",
+)
+@click.option(
+    "--svg",
+    "svg_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The same as SVG, with its text as text.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(
+    folder: Path,
+    html_file: Path | None,
+    pdf_file: Path | None,
+    svg_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Report a sweep, from its directory alone: verdict, figures, environment, how to repeat it.
+
+    The trust verdict goes first. Then slow-down and overhead per sample with their intervals as
+    tables and forest plots, accuracy against cost with the Pareto front, the counters that moved,
+    the machine, and the commands and hashes with which a reader who was not there runs it again.
+    Of a session that is not trustworthy everything that would rank trackers is withheld.
+
+    The HTML file needs no network and no script, follows the reader's light or dark setting and
+    prints well. Every table and figure carries its unit and the machine's label.
+
+    \b
+    Examples:
+      hotkit report results/first
+      hotkit report results/first --html first.html --pdf first.pdf
+      hotkit report results/first --json | jq .counters
+
+    What each part says: docs/report.md.
+
+    Exit codes: 0 ok; 2 no sweep, or a file that cannot be written; 5 a statistic is undefined or
+    the session is not trustworthy (the files are written all the same).
+    """
+    endings = ((html_file, (".html", ".htm")), (pdf_file, (".pdf",)), (svg_file, (".svg",)))
+    for path, allowed in endings:
+        if path is not None and path.suffix.lower() not in allowed:
+            raise HotkitError(
+                f"{path}: does not end in {allowed[0]}", hint=f"like {folder.name}{allowed[0]}"
+            )
+    result = read_sweep(folder)
+    # matplotlib and jinja2 take a second to import: only who wants a file pays for them.
+    if html_file is not None:
+        from hotkit.report.sweephtml import html
+
+        write_result(html_file, html(result).encode(), folder)
+    for path, kind in ((pdf_file, "pdf"), (svg_file, "svg")):
+        if path is not None:
+            from hotkit.report.sweepfigure import whole_figure
+
+            write_result(path, whole_figure(result, kind), folder)
+    if as_json:
+        click.echo(json.dumps(report_dict(result), indent=2, allow_nan=False))
+    else:
+        # A log file is as wide as it needs to be; a terminal is as wide as it is.
+        width = None if sys.stdout.isatty() else 120
+        print_report(result, Console(file=sys.stdout, highlight=False, width=width))
+    return result.exit_code
