@@ -36,9 +36,13 @@ class CounterChange:
 
     @property
     def unit(self) -> str:
-        """Told by the name's ending, as the agent names them: ns, us, else events."""
-        ending = self.counter.rpartition("_")[2]
-        return ending if ending in ("ns", "us", "bytes") else "events"
+        return unit_of(self.counter)
+
+
+def unit_of(counter: str) -> str:
+    """Told by the name's ending, as the agent names them: ns, us, bytes, else events."""
+    ending = counter.rpartition("_")[2]
+    return ending if ending in ("ns", "us", "bytes") else "events"
 
 
 def counters_moved(

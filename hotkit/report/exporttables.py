@@ -1,0 +1,93 @@
+"""The tables of a sweep for a paper or a README: Markdown, and LaTeX with booktabs."""
+
+from __future__ import annotations
+
+import re
+
+from hotkit.report.plaintable import PlainTable, plain
+from hotkit.report.sweep_more import FullResult
+from hotkit.report.sweep_tables import accuracy_table, dose_table, sample_table, slowdown_table
+from hotkit.report.sweep_verdict import verdict_of
+
+_WITHHELD = "Overhead per sample is withheld: the session is not trustworthy."
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$",
+    ">": "$>$",
+}  # fmt: skip
+
+
+def tables(result: FullResult) -> list[tuple[str, PlainTable]]:
+    """(name, table) of what may be shown: an untrusted session has no figure per sample."""
+    found = [("slowdown", slowdown_table(result)), ("accuracy", accuracy_table(result))]
+    if result.analysis.trusted:
+        found[1:1] = [("persample", sample_table(result)), ("dose", dose_table(result))]
+    return [(name, plain(table)) for name, table in found if table is not None]
+
+
+def markdown(result: FullResult) -> str:
+    """Verdict, then one table below its title. Works on GitHub and in pandoc."""
+    verdict = verdict_of(result)
+    lines = [f"**sweep on {_md(result.host)}: {verdict.title} [{result.label}]**", ""]
+    lines += [f"- {_md(line.removeprefix('- '))}" for line in verdict.lines]
+    for _, table in tables(result):
+        rule = ["---:" if right else ":---" for right in table.right]
+        lines += ["", f"{_md(table.title)}", "", _row(table.columns), f"|{'|'.join(rule)}|"]
+        lines += [_row(cells) for cells in table.rows]
+    if not result.analysis.trusted:
+        lines += ["", _WITHHELD]
+    lines += ["", f"{_md(_source(result))}", ""]
+    return "\n".join(lines)
+
+
+def latex(result: FullResult) -> str:
+    """One table environment for each table, for `\\usepackage{booktabs}`; the label is in captions.
+
+    An untrusted session says so in each caption, where it cannot be lost on the way into a paper.
+    """
+    doubt = "" if result.analysis.trusted else "NOT TRUSTWORTHY: "
+    lines = [r"% needs \usepackage{booktabs}", f"% {_source(result)}"]
+    # A comment ends with its line.
+    lines += [f"% {' '.join(line.split())}" for line in verdict_of(result).lines]
+    if doubt:
+        lines.append(f"% {_WITHHELD}")
+    for name, table in tables(result):
+        shape = "".join("r" if right else "l" for right in table.right)
+        lines += [
+            r"\begin{table}",
+            r"  \centering",
+            f"  \\caption{{{_tex(doubt + table.title)}}}",
+            f"  \\label{{tab:hotkit-{name}}}",
+            f"  \\begin{{tabular}}{{{shape}}}",
+            r"    \toprule",
+            f"    {' & '.join(map(_tex, table.columns))} \\\\",
+            r"    \midrule",
+            *(f"    {' & '.join(map(_tex, cells))} \\\\" for cells in table.rows),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _source(result: FullResult) -> str:
+    digest = result.manifest["sha256"].get("schedule", "")
+    return (
+        f"host {result.host}, kernel {result.machine['kernel_release']}, {result.label}, seed"
+        f" {result.manifest['seed']}, {result.analysis.blocks} blocks, schedule {digest[:12]}"
+    )
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(map(_md, cells))} |"
+
+
+def _md(text: str) -> str:
+    """As text: nothing in a name may become markup or another cell."""
+    return re.sub(r"([\\`*_|<>])", r"\\\1", text)
+
+
+def _tex(text: str) -> str:
+    escaped = "".join(_LATEX.get(char, char) for char in text).replace(" .. ", " to ")
+    # A hyphen before a number is a minus sign.
+    return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)
