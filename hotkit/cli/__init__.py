@@ -14,6 +14,7 @@ from hotkit.errors import ExitCode, HotkitError
 # name -> module below hotkit.cli that holds a click command of the name `command`. Modules are
 # imported when asked for, so that `hotkit --help` does not pay for pandas.
 COMMANDS = {
+    "compare": "compare",
     "doctor": "doctor",
     "export": "export",
     "kernel": "kernel",

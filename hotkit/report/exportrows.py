@@ -87,7 +87,7 @@ def csv_text(found: Sequence[Row]) -> str:
 
 def parquet_blob(found: Sequence[Row]) -> bytes:
     """The same rows as Parquet. Raises HotkitError without pyarrow, which is an extra of hotkit."""
-    # pandas takes a second to import, and pyarrow 150 MB of disk: only who wants this has them.
+    # pandas takes a second to import, and pyarrow 170 MB of disk: only who wants this has them.
     import pandas as pd
 
     # Without convert_dtypes whole numbers with a gap would become floats.
