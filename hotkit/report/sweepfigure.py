@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -121,7 +122,9 @@ def inline_svg(panel: Panel) -> str:
     text = re.sub(r"url\(#", f"url(#{panel.name}-", text)
     for colour, variable in _PAGE_INK.items():
         text = text.replace(colour, variable)
-    return text.replace("<svg ", '<svg role="img" ', 1)
+    # For those who do not see it; the table beside it has the values.
+    named = f'<svg role="img" aria-label={quoteattr(panel.caption)} '
+    return text.replace("<svg ", named, 1)
 
 
 def whole_figure(result: FullResult, kind: str) -> bytes:

@@ -60,6 +60,9 @@ def test_the_front_is_of_those_that_nobody_beats_in_both():
         True, True, False, True, True,
     )  # fmt: skip
     assert front([]) == ()
+    # As accurate and dearer, as cheap and less accurate: beaten.
+    assert front([(1, 0.5), (2, 0.5)]) == (True, False)
+    assert front([(1, 0.5), (1, 0.4)]) == (True, False)
 
 
 def test_places_of_a_sweep(sound):

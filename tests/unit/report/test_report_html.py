@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 
-from hotkit.report.sweepfigure import whole_figure
+from hotkit.report.sweepfigure import panels, whole_figure
 from hotkit.report.sweephtml import WITHHELD, html
 from hotkit.sweepreport import read_sweep
 from tests.unit.sweepfolders import FAST, IDLE, SLOW, SOFTDIRTY, make_sweep
@@ -107,6 +108,13 @@ def test_every_table_and_figure_carries_the_label(text):
     assert "EMULATED: shows that a tracker works" in text
 
 
+def test_nested_is_part_of_every_label(tmp_path):
+    result = read_sweep(make_sweep(tmp_path / "s", platform="virtual", nested=True))
+    captions = Page(html(result)).captions
+    assert len(captions) >= 8
+    assert [caption for caption in captions if "(virtual, nested)" not in caption] == []
+
+
 def test_svg_is_well_formed_and_takes_its_ink_from_the_page(text):
     drawn = svgs(text)
     # Slow-down, three units of a sample, one dose line, Pareto, session.
@@ -114,6 +122,9 @@ def test_svg_is_well_formed_and_takes_its_ink_from_the_page(text):
     for svg in drawn:
         root = ElementTree.fromstring(svg)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root.get("aria-label", "").endswith("(emulated)")
+        # var() holds in a style, not everywhere in an attribute of its own.
+        assert not re.search(r'(?<!style)="var\(', svg)
         assert "var(--ink)" in svg and "#1b1d1f" not in svg
     assert "softdirty" in drawn[0] and "slow-down (%)" in drawn[0]
 
@@ -156,6 +167,15 @@ def test_an_untrusted_sweep_ranks_nothing(tmp_path):
     assert "softdirty" not in drawn
     for word in ("equivalent", "different", "ns per PTE", "on it", "beaten"):
         assert word not in text
+
+
+def test_the_line_of_the_front_goes_through_the_front_alone(sound):
+    (panel,) = [panel for panel in panels(sound) if panel.name == "pareto"]
+    axes = Figure().add_subplot()
+    panel.draw(axes)
+    zero, line, *points = axes.lines
+    assert [round(gain, 6) for gain in line.get_ydata()] == [0.6, 0.9]
+    assert len(points) == 4
 
 
 @pytest.mark.parametrize("kind", ["svg", "pdf"])
