@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
             runner.hello(restored=undo.open())
             probe_tiers(emitter.emit, options.binary)
             return 0
-        runner.hello(restored=[])
+        runner.hello(restored=_left_behind(undo) if options.command == "probe" else [])
         if options.command == "probe":
             wanted = _read_line()
             runner.probe(wanted or [{"tracker": name} for name in sorted(TRACKERS)])
@@ -98,6 +98,19 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     tiers.add_argument("--binary", required=True, help="the program that has the mode probe")
     parser.set_defaults(binary=None, scan=None)
     return parser.parse_args(argv)
+
+
+def _left_behind(undo: Undo) -> list[str]:
+    """Put back what a dead agent left, or its kdamond would look like somebody else's.
+
+    Nothing where an agent lives and measures: a probe changes nothing, and may look beside it.
+    """
+    if not undo.something_to_undo():
+        return []
+    try:
+        return undo.open(wait_s=2)
+    except (AgentError, OSError):
+        return []
 
 
 def _read_line() -> Any:

@@ -44,20 +44,25 @@ class Undo:
         self._lock = -1
         self._life = -1
 
-    def open(self) -> list[str]:
+    def open(self, wait_s: float | None = None) -> list[str]:
         """Take the machine: wait for the lock, put back what a dead agent left, start the guard.
 
         Returns what was put back (or could not be), a sentence each. Must be called before any
-        thread is started.
+        thread is started. AgentError when another agent has the machine for longer than `wait_s`
+        (default: 20 s).
         """
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = os.open(
             str(self.directory / "measuring.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
-        self._take_lock()
+        self._take_lock(_WAIT_S if wait_s is None else wait_s)
         done, failed = self.undo()
         self._start_guard()
         return done + failed
+
+    def something_to_undo(self) -> bool:
+        """Whether an agent has left something changed, or changes something now."""
+        return self._file.exists()
 
     def close(self) -> None:
         """Put everything back and let the machine go."""
@@ -116,8 +121,8 @@ class Undo:
             stream.flush()
             os.fsync(stream.fileno())
 
-    def _take_lock(self) -> None:
-        until = time.monotonic() + _WAIT_S
+    def _take_lock(self, wait_s: float) -> None:
+        until = time.monotonic() + wait_s
         while True:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
-
 from hotkit.errors import HotkitError
 
 _CONNECTIONS = ("ssh", "ansible.builtin.ssh", "smart")
@@ -103,6 +100,10 @@ def render(host: str, key: str, value: Any, known: Mapping[str, Any]) -> str:
     text = str(value)
     if "{{" not in text and "{%" not in text:
         return text
+    # Here and not above: `hotkit --help` is to be quick.
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.sandbox import SandboxedEnvironment
+
     environment = SandboxedEnvironment(undefined=StrictUndefined)
     environment.globals["lookup"] = _lookup
     try:

@@ -17,6 +17,7 @@ _MEASURES_HERE = {
     "test_tier_probe",
     "test_tracker_probes",
     "test_perf_tracker",
+    "test_agent_leftovers",
 }
 
 

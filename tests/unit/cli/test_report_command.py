@@ -74,10 +74,10 @@ def test_no_sweep_cut_off_and_old(tmp_path, capsys):
 
 
 def test_help_pays_for_no_figures():
-    """matplotlib, pandas and the page are imported by those who want a file."""
+    """matplotlib, pandas, jinja2 and the page are imported by those who want them."""
     code = (
         "import sys; from hotkit.cli import main; main(['--help']);"
-        " heavy = {'matplotlib', 'pandas', 'pyarrow', 'hotkit.report.sweephtml'};"
+        " heavy = {'matplotlib', 'pandas', 'pyarrow', 'jinja2', 'hotkit.report.sweephtml'};"
         " sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -174,3 +174,14 @@ def test_noise_of_a_pair():
     a_a = (runs[:, 0] - runs[:, 1]).std()
     d = (runs[:, 2] - runs[:, :2].mean(axis=1)).std()
     assert stats.noise_of_a_pair(a_a) == pytest.approx(d, rel=0.01)
+
+
+def test_many_blocks_need_no_resampling():
+    """The normal sum of signs agrees with drawn ones, and beyond Fieller nothing is needed."""
+    source = np.random.default_rng(5)
+    d = source.standard_t(3, size=999) + 0.05
+    # A value of 0 more makes a thousand of them, and changes neither sum.
+    assert stats.sign_flip(np.append(d, 0.0)) == pytest.approx(stats.sign_flip(d), abs=0.01)
+    y = source.normal(1, size=1000)
+    assert stats.ratio(y[:999], np.full(999, 100.0)).bootstrap is not None
+    assert stats.ratio(y, np.full(1000, 100.0)).bootstrap is None
