@@ -89,7 +89,7 @@ def test_a_moving_hot_set_is_recorded(
 
 
 def test_tiers_are_measured(machine: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Both nodes from the CPUs that are online; an emulated slow tier is never shown slower."""
+    """Both nodes from the CPUs that are online; of an emulated slow tier nothing is shown."""
     words = ["verify", str(machine[0]), "--limit", NAME, "--probe", "--json"]
     assert main(words) == ExitCode.OK
     (host,) = json.loads(capsys.readouterr().out)["hosts"]
@@ -99,7 +99,8 @@ def test_tiers_are_measured(machine: tuple[Path, str], capsys: pytest.CaptureFix
     for row in tiers["rows"]:
         assert min(row["latency_ns"]) > 0 and min(row["read_mib_s"]) > 0
         assert row["pages_on_node"] == row["pages"] > 0
-    assert [item["shown_slower"] for item in tiers["verdicts"]] == [False]
+    # None: under emulation nothing can be shown, either way.
+    assert [item["shown_slower"] for item in tiers["verdicts"]] == [None]
 
 
 @pytest.mark.soak
