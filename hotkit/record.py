@@ -16,7 +16,7 @@ from typing import Any
 import hotkit
 from hotkit.agentplace import Place, find_place, install
 from hotkit.core.design import Arm
-from hotkit.core.labels import Label, label_of
+from hotkit.core.labels import Label, machine_label
 from hotkit.core.record import Recording
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION, talk_to_agent
@@ -89,7 +89,7 @@ class RecordResult:
     @property
     def label(self) -> Label:
         """metal, virtual or emulated: what every figure of this recording carries."""
-        return _label(self.machine)
+        return machine_label(self.machine)
 
 
 def record(
@@ -132,7 +132,7 @@ def record(
     argv = place.words([place.python, agent, "run", "--binary", workload, "--scan", scan])
     scene = Scene(
         host=place.name, step="starting", tracker=tracker, settings=settings,
-        label=_label(machine), wanted_s=spec.seconds,
+        label=machine_label(machine), wanted_s=spec.seconds,
     )  # fmt: skip
     shows = f"hotkit record report {folder} shows what was recorded"
     with journal_of(folder, hint=shows) as journal:
@@ -278,11 +278,3 @@ def _manifest(
             **dict(zip(("agent", "workload", "scan"), (f.sha256 for f in files), strict=True)),
         },
     }
-
-
-def _label(machine: Mapping[str, Any]) -> Label:
-    return label_of(
-        machine["platform"],
-        nested=bool(machine.get("nested")),
-        evidence=machine["platform_evidence"],
-    )

@@ -19,7 +19,7 @@ from hotkit.agentplace import Place, find_place, install
 from hotkit.core.accuracy import HeatRange
 from hotkit.core.analysis import Analysis, RunResult, analyse
 from hotkit.core.design import Arm, PlannedRun, schedule
-from hotkit.core.labels import Label, label_of
+from hotkit.core.labels import Label, machine_label
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION, ask_agent, talk_to_agent
 from hotkit.host.run import run
@@ -79,11 +79,7 @@ class SweepResult:
     @property
     def label(self) -> Label:
         """metal, virtual or emulated: what every figure of this sweep carries."""
-        return label_of(
-            self.machine["platform"],
-            nested=bool(self.machine.get("nested")),
-            evidence=self.machine["platform_evidence"],
-        )
+        return machine_label(self.machine)
 
     @property
     def exit_code(self) -> ExitCode:

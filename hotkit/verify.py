@@ -13,7 +13,7 @@ from typing import Any
 
 from hotkit.agentplace import Place, find_place, install
 from hotkit.core.hostverdict import HostVerdict, Outcome, verdict_from_results
-from hotkit.core.labels import label_of
+from hotkit.core.labels import machine_label
 from hotkit.core.layout import Layout
 from hotkit.core.tierprobe import TierProbe, probe_from_events
 from hotkit.errors import ExitCode, HotkitError
@@ -107,11 +107,7 @@ def probe_place(place: Place, folder: Path) -> TierProbe:
     done = run(argv, check=False, timeout=_PROBE_SECONDS)
     hello, event = ask_agent(done, host=place.name)[:2]
     machine = hello["machine"]
-    label = label_of(
-        machine["platform"],
-        nested=bool(machine.get("nested")),
-        evidence=machine["platform_evidence"],
-    )
+    label = machine_label(machine)
     return probe_from_events(place.name, label, event)
 
 

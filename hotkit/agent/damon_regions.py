@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hotkit.agent.damon_trace import Records, Region
 from hotkit.agent.protocol import AgentError
-from hotkit.agent.threads import last_cpu, place
+from hotkit.agent.threads import note_cpu, place
 from hotkit.agent.undo import read_knob, write_knob
 
 _ALL = str((1 << 64) - 1)
@@ -76,9 +76,7 @@ class RegionPoller:
                 looks += 1
                 if self._told:
                     self._told(found)
-                cpu = last_cpu("thread-self")
-                if cpu is not None:
-                    self.cpus.add(cpu)
+                note_cpu(self.cpus)
         except (AgentError, OSError, ValueError) as error:
             self._failure = f"reading tried regions stopped: {error}"
         self.records = Records(regions, looks, 0, 0)

@@ -12,7 +12,7 @@ from typing import IO, Any
 from hotkit.agent.heat import HeatRange, scaled
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.samples import Recorder, Samples
-from hotkit.agent.threads import last_cpu, place
+from hotkit.agent.threads import note_cpu, place
 
 PAGE_BYTES = 4096
 _RANGES_AT_MOST = 4096
@@ -66,9 +66,7 @@ class ScanProcess:
         if child is None:
             return
         assert child.stdin is not None and child.stdout is not None
-        cpu = last_cpu(str(child.pid))
-        if cpu is not None:
-            self.cpus.add(cpu)
+        note_cpu(self.cpus, str(child.pid))
         child.stdin.close()
         if self._reader:
             self._reader.join()

@@ -36,6 +36,13 @@ def last_cpu(task: str) -> int | None:
         return None
 
 
+def note_cpu(seen: set[int], task: str = "thread-self") -> None:
+    """Add the CPU that a task ran on last to those it was seen on."""
+    cpu = last_cpu(task)
+    if cpu is not None:
+        seen.add(cpu)
+
+
 def cpus_of(pid: int) -> list[int]:
     """The CPUs that any thread of a process may run on."""
     found: set[int] = set()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hotkit.agent.protocol import AgentError
-from hotkit.agent.threads import last_cpu, place
+from hotkit.agent.threads import note_cpu, place
 from hotkit.agent.undo import Undo, write_knob
 
 _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
@@ -91,7 +91,5 @@ class Tracing:
                         self._told(piece)
             except BlockingIOError:
                 pass  # nothing more for now
-            cpu = last_cpu("thread-self")
-            if cpu is not None:
-                self.cpus.add(cpu)
+            note_cpu(self.cpus)
         self.cpu_ns = time.thread_time_ns() - began

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hotkit.core.labels import Label, label_of
+from hotkit.core.labels import Label, machine_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,7 @@ class Answer:
         """metal, virtual or emulated; None where nothing was said."""
         if not self.machine:
             return None
-        return label_of(
-            self.machine["platform"],
-            nested=bool(self.machine.get("nested")),
-            evidence=self.machine["platform_evidence"],
-        )
+        return machine_label(self.machine)
 
     def to_dict(self) -> dict[str, Any]:
         """What every JSON of a host carries, whatever was asked."""

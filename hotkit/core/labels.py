@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Platform(StrEnum):
@@ -32,6 +34,10 @@ class Label:
         """Whether a cost measured here says anything about hardware."""
         return self.platform is not Platform.EMULATED
 
+    def to_dict(self) -> dict[str, str | bool]:
+        """JSON form, as reports carry it."""
+        return {"platform": str(self.platform), "nested": self.nested, "evidence": self.evidence}
+
     def __str__(self) -> str:
         return f"{self.platform}, nested" if self.nested else str(self.platform)
 
@@ -39,3 +45,12 @@ class Label:
 def label_of(platform: str, *, nested: bool = False, evidence: str = "") -> Label:
     """The label for the words that an agent sent. Raises ValueError for a word it does not know."""
     return Label(platform=Platform(platform), nested=nested, evidence=evidence)
+
+
+def machine_label(machine: Mapping[str, Any]) -> Label:
+    """The label of a machine as the agent's `hello` describes it."""
+    return label_of(
+        machine["platform"],
+        nested=bool(machine.get("nested")),
+        evidence=machine["platform_evidence"],
+    )

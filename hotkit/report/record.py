@@ -220,11 +220,7 @@ def to_dict(result: Result, at_least: float) -> dict[str, Any]:
     names = ("found", "right", "inside", "outside")
     return {
         "schema_version": 1,
-        "label": {
-            "platform": str(result.label.platform),
-            "nested": result.label.nested,
-            "evidence": result.label.evidence,
-        },
+        "label": result.label.to_dict(),
         "host": result.host,
         "folder": str(result.folder),
         "kernel_release": result.machine["kernel_release"],

@@ -17,11 +17,7 @@ def to_dict(result: Result) -> dict[str, Any]:
     a_a = analysis.a_a
     return {
         "schema_version": 1,
-        "label": {
-            "platform": str(result.label.platform),
-            "nested": result.label.nested,
-            "evidence": result.label.evidence,
-        },
+        "label": result.label.to_dict(),
         "host": result.host,
         "folder": str(result.folder),
         "kernel_release": result.machine["kernel_release"],

@@ -94,11 +94,7 @@ def to_dict(found: Comparison, results: Sequence[Result]) -> dict[str, Any]:
         "sessions": [
             {
                 "folder": str(result.folder),
-                "label": {
-                    "platform": str(result.label.platform),
-                    "nested": result.label.nested,
-                    "evidence": result.label.evidence,
-                },
+                "label": result.label.to_dict(),
                 "trusted": result.analysis.trusted,
                 "doubts": list(result.analysis.untrusted),
             }

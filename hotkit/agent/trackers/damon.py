@@ -20,7 +20,7 @@ from hotkit.agent.heat import HeatRange, scaled
 from hotkit.agent.pages import frames_of, iomem_ram, kernel_has
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.samples import Samples
-from hotkit.agent.threads import cpu_ns, last_cpu, place, wanted_cpus
+from hotkit.agent.threads import cpu_ns, note_cpu, place, wanted_cpus
 from hotkit.agent.tracing import Tracing, tracefs
 from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
 from hotkit.agent.trackers.flush import FLUSH, kernel_counts, set_mode, why_not
@@ -144,9 +144,7 @@ class Damon(Tracker):
         self._started = False
         pid = read_knob(KDAMONDS + "0/pid")
         self._cpu_ns = cpu_ns(pid)
-        cpu = last_cpu(pid)
-        if cpu is not None:
-            self._cpus.add(cpu)
+        note_cpu(self._cpus, pid)
         died = read_knob(KDAMONDS + "0/state") != "on"
         if isinstance(self._source, RegionPoller):
             self._source.stop()  # it reads what a running kdamond holds

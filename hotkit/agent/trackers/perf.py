@@ -29,7 +29,7 @@ from hotkit.agent.perf_ring import Records
 from hotkit.agent.perf_session import Session
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.samples import Samples
-from hotkit.agent.threads import last_cpu, place, wanted_cpus
+from hotkit.agent.threads import note_cpu, place, wanted_cpus
 from hotkit.agent.trackers.base import Probe, Setting, Settings, Target, Tracker
 
 PAGE_BYTES = mmap.PAGESIZE
@@ -236,9 +236,7 @@ class Perf(Tracker):
 
     def _end_round(self) -> None:
         self.count.rounds += 1
-        cpu = last_cpu("thread-self")
-        if cpu is not None:
-            self._cpus.add(cpu)
+        note_cpu(self._cpus)
         if not self.recorder:
             return
         # All of the memory is watched: where no sample fell, it was not accessed as far as we know.

@@ -8,7 +8,7 @@ from typing import Any
 
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.samples import Samples
-from hotkit.agent.threads import last_cpu, place, wanted_cpus
+from hotkit.agent.threads import note_cpu, place, wanted_cpus
 from hotkit.agent.trackers.base import Settings, Target, Tracker
 
 
@@ -75,9 +75,7 @@ class Scanner(Tracker):
                 self.count.rounds += 1
                 if self.recorder:
                     self.recorder.round_ended(time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW))
-                cpu = last_cpu("thread-self")
-                if cpu is not None:
-                    self._cpus.add(cpu)
+                note_cpu(self._cpus)
                 # A round that took longer than the interval delays the next; none is made up for.
                 due = max(due + interval, time.monotonic())
         except (AgentError, OSError, ValueError) as error:
