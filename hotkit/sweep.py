@@ -18,7 +18,7 @@ import hotkit
 from hotkit.agentplace import Place, find_place, install
 from hotkit.core.accuracy import HeatRange
 from hotkit.core.analysis import Analysis, RunResult, analyse
-from hotkit.core.design import Arm, PlannedRun, schedule
+from hotkit.core.design import Arm, PlannedRun, schedule, settings_of_arms
 from hotkit.core.labels import Label, machine_label
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION, ask_agent, talk_to_agent
@@ -131,7 +131,7 @@ def load_sweep(folder: Path) -> SweepResult:
     for event in read_journal(folder):
         collector.add(event)
     try:
-        analysis = _analyse(collector.runs, manifest["description"])
+        analysis = _analyse(collector.runs, manifest)
     except ValueError as error:
         raise HotkitError(f"{folder}: {error}", exit_code=ExitCode.NOT_TRUSTWORTHY) from error
     return SweepResult(
@@ -139,12 +139,13 @@ def load_sweep(folder: Path) -> SweepResult:
     )
 
 
-def _analyse(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analysis:
+def _analyse(runs: Sequence[RunResult], manifest: Mapping[str, Any]) -> Analysis:
+    description = manifest["description"]
     return analyse(
         runs,
         blocks=description["blocks"],
         sesoi_fraction=description["smallest_effect_percent"] / 100,
-        settings={arm["name"] or arm["tracker"]: arm["settings"] for arm in description["arms"]},
+        settings=settings_of_arms(manifest["schedule"]["runs"]),
     )
 
 
@@ -166,10 +167,11 @@ def probe_host(place: Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
 
 
 def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, Any]:
-    seconds = spec.workload.seconds
+    work = spec.only_workload
+    seconds = work.seconds
     return {
         "v": PROTOCOL_VERSION,
-        "workload": {"kind": spec.workload.kind, "parameters": spec.workload.parameters()},
+        "workload": {"kind": work.kind, "parameters": work.parameters()},
         "calibrate_ms": round(1000 * seconds) if seconds else None,
         "runs": [
             {
@@ -179,6 +181,7 @@ def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, An
                 "twin": planned.twin,
                 "tracker": planned.arm.tracker,
                 "settings": dict(planned.arm.settings),
+                "workload": dict(planned.arm.workload),
             }
             for planned in runs
         ],
@@ -228,8 +231,8 @@ def _measure(
     truth: dict[str, Any] = {}
     heat: list[HeatRange] = []
     total = len(planned)
-    description = spec.model_dump(mode="json")
-    silence = silence_s(spec.workload)
+    manifest = {"description": spec.model_dump(mode="json"), "schedule": plan}
+    silence = silence_s(spec.only_workload)
     step = "finding the amount of work" if plan["calibrate_ms"] else "starting"
     watch(Progress(host=place.name, step=step, total=total))
     with talk_to_agent(
@@ -259,7 +262,7 @@ def _measure(
                 event = {**event, "accuracy": judged.to_dict() if judged else None}
             journal.append({**event, "received": now()})
             if collector.add(event):
-                analysis = _so_far(collector.runs, description) or analysis
+                analysis = _so_far(collector.runs, manifest) or analysis
     watch(
         Progress(host=place.name, step="done", done=total, total=total, blocks=spec.blocks,
                  analysis=analysis)
@@ -282,11 +285,11 @@ def keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal)
     return {**event, "hot": where}
 
 
-def _so_far(runs: Sequence[RunResult], description: Mapping[str, Any]) -> Analysis | None:
+def _so_far(runs: Sequence[RunResult], manifest: Mapping[str, Any]) -> Analysis | None:
     """The running estimate, once two blocks are there."""
     blocks = {run.block for run in runs}
     try:
-        return _analyse(runs, description) if len(blocks) > 2 else None
+        return _analyse(runs, manifest) if len(blocks) > 2 else None
     except ValueError:
         return None
 

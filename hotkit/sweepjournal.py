@@ -62,6 +62,7 @@ def _result(plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> 
         ),
         units=sample.get("units", {}),
         deltas=deltas,
+        own_work=bool(plan.get("workload")),
     )
 
 

@@ -147,7 +147,8 @@ class Runner:
         tracker = _kind(run["tracker"])(self._undo)
         settings = complete(type(tracker), run.get("settings") or {})
         group = cgroup.make(self._undo)
-        self._workload = kind(self._binary, parameters, group)
+        own = dict(parameters, **(run.get("workload") or {}))
+        self._workload = kind(self._binary, own, group)
         began = time.monotonic_ns()
         try:
             truth = self._workload.start()

@@ -32,7 +32,7 @@ class RunResult:
     """One finished run. Times in seconds; `self_cpu` is CPU time of the tracker's own threads.
 
     `accuracy` is None when the tracker reports no heat or the workload knows no truth; `errors` say
-    why the run is no result (core/armcheck.py).
+    why the run is no result (core/armcheck.py). `own_work`: the arm has a workload of its own.
     """
 
     name: str
@@ -50,6 +50,7 @@ class RunResult:
     errors: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     deltas: Mapping[str, int] = field(default_factory=dict)
+    own_work: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +304,14 @@ def _doses(
     )
 
 
+def _differing_work(runs: Sequence[RunResult]) -> bool:
+    """Whether runs that should do the same have several checksums."""
+    work: dict[str, set[str]] = {}
+    for run in runs:
+        work.setdefault(run.arm if run.own_work else OFF, set()).add(run.checksum)
+    return any(len(checksums) > 1 for checksums in work.values())
+
+
 def _doubts(
     runs: Sequence[RunResult], blocks: int, incomplete: Sequence[int], a_a: Difference
 ) -> tuple[str, ...]:
@@ -315,7 +324,7 @@ def _doubts(
             f"the two off runs of the blocks differ by {a_a.mean:+.4g} s on average"
             f" (p = {a_a.p_t:.3g}): identical runs must not"
         )
-    if len({run.checksum for run in runs}) > 1:
+    if _differing_work(runs):
         found.append("the workload did not do the same work in every run (checksums differ)")
     if blocks < MIN_BLOCKS:
         found.append(f"only {blocks} complete blocks, {MIN_BLOCKS} are the least")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hotkit.core.analysis import Analysis, ArmResult
+from hotkit.core.design import settings_of_arms
 from hotkit.core.sessionfacts import Fact, Weight, facts_of
 from hotkit.core.stats import Ratio
 from hotkit.core.stats_session import Outer, over
@@ -150,10 +151,7 @@ def _cell(name: str, session: Session) -> ArmCell:
     found: ArmResult | None = next((arm for arm in session.analysis.arms if arm.arm == name), None)
     if found is None:
         return ArmCell(reason="no such arm")
-    described = {
-        arm.get("name") or arm["tracker"]: arm.get("settings", {})
-        for arm in session.manifest["description"]["arms"]
-    }
+    described = settings_of_arms(session.manifest["schedule"]["runs"])
     settings = ", ".join(f"{key}={value}" for key, value in sorted(described[name].items()))
     reason = None if session.analysis.trusted else "withheld: not trustworthy"
     if found.errors or found.slowdown.undefined:

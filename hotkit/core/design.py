@@ -14,8 +14,9 @@ session has the same lopsided one (figures: docs/sweep.md). An odd last block st
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 OFF = "off"
 OFF_RUNS_PER_BLOCK = 2
@@ -27,11 +28,15 @@ Setting = int | float | str | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One thing that is compared with "off": a tracker with its settings."""
+    """One thing that is compared with "off": a tracker with its settings.
+
+    `workload`: what the workload gets instead of its own parameters, in this arm only.
+    """
 
     name: str
     tracker: str
     settings: tuple[tuple[str, Setting], ...] = ()
+    workload: tuple[tuple[str, object], ...] = ()
 
 
 OFF_ARM = Arm(name=OFF, tracker="none")
@@ -80,6 +85,11 @@ def schedule(arms: Sequence[Arm], blocks: int, seed: int) -> tuple[PlannedRun, .
         for arm, twin in members:
             runs.append(PlannedRun(index=len(runs), block=block, arm=arm, twin=twin))
     return tuple(runs)
+
+
+def settings_of_arms(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Setting]]:
+    """The settings of every arm by its name, from the runs of a schedule as a manifest has them."""
+    return {run["arm"]: run["settings"] for run in runs if run["arm"] != OFF}
 
 
 def _shuffle(items: list[tuple[Arm, int | None]], source: random.Random) -> None:

@@ -28,7 +28,7 @@ def load_workload(path: Path | None, seconds: float | None = None) -> WorkloadSp
     if not isinstance(source.data, dict):
         raise source.error((), "a workload file is a mapping", hint=_hint())
     if "arms" in source.data:
-        workload = load_sweep_spec(path).workload
+        workload = next(iter(load_sweep_spec(path).named_workloads.values()))
     else:
         for key in source.data:
             if key not in _KEYS:

@@ -35,7 +35,7 @@ def test_shipped_description():
         (
             "- tracker: softdirty",
             '- name: "off"\n    tracker: softdirty',
-            "schema_version",
+            'name: "off"',
             "called 'off'",
         ),
         ("blocks: 8", "blocks: 8\nblocks: 9", "blocks: 9", "duplicate key 'blocks'"),
@@ -55,3 +55,84 @@ def test_mistakes(tmp_path, old, new, at, words):
     line, column = int(where[1]), int(where[2])
     assert text.splitlines()[line - 1][column - 1 :].startswith(at)
     assert caught.value.exit_code == 2
+
+
+BASE = """schema_version: 1
+blocks: 6
+workload: {kind: hotset, size: 8M, hot: 1M, updates: 1000}
+"""
+
+
+def read(folder, text):
+    file = folder / "my.yml"
+    file.write_text(text)
+    return load_sweep_spec(file)
+
+
+def test_listed_values_make_an_arm_for_each(tmp_path):
+    arms = "{tracker: damon, settings: {sample_us: [5000, 20000], flush: [stock, primary]}}"
+    found = read(tmp_path, f"{BASE}arms:\n  - {arms}\n  - {{tracker: none}}\n").named_arms()
+    assert [arm.name for arm in found] == [
+        "damon-5000-stock",
+        "damon-5000-primary",
+        "damon-20000-stock",
+        "damon-20000-primary",
+        "none",
+    ]
+    assert dict(found[1].settings) == {"sample_us": 5000, "flush": "primary"}
+
+
+def test_an_arm_may_have_a_workload_of_its_own(tmp_path):
+    arms = "arms: [{tracker: none, name: more, workload: {updates: 1010}}, {tracker: none}]\n"
+    more, same = read(tmp_path, BASE + arms).named_arms()
+    assert dict(more.workload) == {"updates": 1010} and not same.workload
+    command = "workload: {work: [sleep, '1'], ready: {seconds: 0}, kind: command}\n"
+    arms = "arms: [{tracker: none, workload: {work: [sleep, '2']}}]\n"
+    (longer,) = read(tmp_path, f"schema_version: 1\nblocks: 6\n{command}{arms}").named_arms()
+    assert dict(longer.workload) == {"work": ["sleep", "2"]}
+
+
+def test_several_workloads(tmp_path):
+    text = (
+        "schema_version: 1\nblocks: 6\nworkloads:\n"
+        "  small: {kind: hotset, size: 8M, hot: 1M, updates: 1000}\n"
+        "  skewed: {kind: zipf, size: 8M, updates: 1000}\narms: [{tracker: none}]\n"
+    )
+    spec = read(tmp_path, text)
+    assert list(spec.named_workloads) == ["small", "skewed"]
+    assert spec.of_workload("skewed").only_workload.kind == "zipf"
+    assert [arm.name for arm in spec.of_workload("small").named_arms()] == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "words"),
+    [
+        ("arms: [{tracker: none}]\nuntil: {}\n", "5:", "name what to wait for"),
+        ("until: {minutes: 5, most_blocks: 7}\nblocks: 8\n", "3:", "duplicate key"),
+        ("until: {verdict: true, minuts: 5}\narms: []\n", "4:", "did you mean 'minutes'?"),
+        ("boots: 2\narms: [{tracker: none}]\n", "1:", "boots: needs layouts"),
+        ("layouts: [a, a]\narms: [{tracker: none}]\n", "1:", "one is named twice"),
+        ("arms: [{tracker: damon, settings: {sample_us: []}}]\n", "4:", "the list is empty"),
+        ("arms: [{tracker: damon, settings: {sample_us: [9, 9]}}]\n", "4:", "listed twice"),
+        ("arms: [{tracker: damon, settings: {sample_us: [9, x]}}]\n", "4:", "sample_us"),
+        ("arms: [{tracker: none}, {tracker: none}]\n", "4:", "two arms are called 'none'"),
+        ("arms: [{tracker: none, workload: {hot: 9M}}]\n", "4:", "hot (9 MiB) is not"),
+        ("arms: [{tracker: none, workload: {hott: 1M}}]\n", "4:", "did you mean 'hot'?"),
+        (
+            "arms: [{tracker: none, workload: {seconds: 1, updates: null}}]\n",
+            "4:",
+            "name updates instead",
+        ),
+        ("workloads: {a: {size: 8M}}\narms: [{tracker: none}]\n", "4:", "hot"),
+        ("workloads: {A b: {size: 8M}}\narms: [{tracker: none}]\n", "4:", "is no name"),
+    ],
+)  # fmt: skip
+def test_mistakes_of_the_matrix(tmp_path, text, at, words):
+    text = BASE.replace("blocks: 6", "blocks: 8") + text
+    if "workloads:" in text:
+        text = text.replace("workload: {kind: hotset, size: 8M, hot: 1M, updates: 1000}", "# none")
+    with pytest.raises(HotkitError) as caught:
+        read(tmp_path, text)
+    assert words in caught.value.message
+    where = caught.value.message.removeprefix(str(tmp_path / "my.yml")).lstrip(":")
+    assert where.startswith(at) or "duplicate" in words, caught.value.message
