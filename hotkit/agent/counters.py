@@ -54,6 +54,20 @@ def counters() -> dict[str, int]:
     return found
 
 
+def cpu_ns(root: Path = Path("/")) -> dict[str, int]:
+    """Time of all CPUs since boot, and what a hypervisor took of it (/proc/stat, proc(5)).
+
+    Resolution: a tick for each CPU. Empty where there is no such line.
+    """
+    tick_ns = 1000000000 // os.sysconf("SC_CLK_TCK")
+    for row in (text(str(root / "proc/stat")) or "").splitlines():
+        fields = row.split()
+        if fields[:1] == ["cpu"] and len(fields) > 8:
+            # Guest time (fields 9 and 10) is in user time already.
+            return {"all": sum(map(int, fields[1:9])) * tick_ns, "steal": int(fields[8]) * tick_ns}
+    return {}
+
+
 def pairs(said: str | None) -> list[tuple[str, int]]:
     """The "name number" lines of a text; others are left out."""
     found = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hotkit.agent import access
-from hotkit.agent.counters import HOTKIT
+from hotkit.agent.counters import HOTKIT, cpu_ns
 from hotkit.agent.gather import line, secure_boot, text
 from hotkit.agent.platform import knobs
 from hotkit.agent.trackers.damon import KDAMONDS
@@ -122,17 +122,6 @@ def cpus() -> dict[str, Any]:
         "boost": line(str(_CPU / "cpufreq/boost")) or None,
         "smt": line(str(_CPU / "smt/active")) or None,
     }
-
-
-def cpu_ns() -> dict[str, int]:
-    """Time of all CPUs since boot, and what a hypervisor took of it (/proc/stat, proc(5))."""
-    tick_ns = 1000000000 // os.sysconf("SC_CLK_TCK")
-    for row in (text("/proc/stat") or "").splitlines():
-        fields = row.split()
-        if fields[:1] == ["cpu"] and len(fields) > 8:
-            # Guest time (fields 9 and 10) is in user time already.
-            return {"all": sum(map(int, fields[1:9])) * tick_ns, "steal": int(fields[8]) * tick_ns}
-    return {}
 
 
 def undo_file() -> dict[str, Any] | None:

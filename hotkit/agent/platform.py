@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 from hotkit.agent.gather import line, machine_kind, text
+
+_CPU = "sys/devices/system/cpu/"
 
 
 def describe() -> dict[str, Any]:
@@ -30,14 +33,43 @@ def describe() -> dict[str, Any]:
     return found
 
 
-def knobs() -> dict[str, str]:
-    """Settings that change which code path a tracker takes; only those this kernel has."""
+def knobs(root: Path = Path("/")) -> dict[str, str]:
+    """Settings that change which code path a tracker takes, or how fast the CPUs run.
+
+    Only those this kernel has; `root` is another place than / for tests.
+    """
     files = {
-        "thp": "/sys/kernel/mm/transparent_hugepage/enabled",
-        "numa_balancing": "/proc/sys/kernel/numa_balancing",
-        "ksm": "/sys/kernel/mm/ksm/run",
-        "swappiness": "/proc/sys/vm/swappiness",
-        "aslr": "/proc/sys/kernel/randomize_va_space",
-        "lru_gen": "/sys/kernel/mm/lru_gen/enabled",
+        "thp": "sys/kernel/mm/transparent_hugepage/enabled",
+        "numa_balancing": "proc/sys/kernel/numa_balancing",
+        "ksm": "sys/kernel/mm/ksm/run",
+        "swappiness": "proc/sys/vm/swappiness",
+        "aslr": "proc/sys/kernel/randomize_va_space",
+        "lru_gen": "sys/kernel/mm/lru_gen/enabled",
+        "cpus_online": _CPU + "online",
+        "smt": _CPU + "smt/active",
+        # intel_pstate says whether turbo is off, acpi-cpufreq and amd-pstate whether boost is on.
+        "no_turbo": _CPU + "intel_pstate/no_turbo",
+        "boost": _CPU + "cpufreq/boost",
     }
-    return {name: line(path) for name, path in files.items() if text(path) is not None}
+    found = {name: line(str(root / path)) for name, path in files.items() if _has(root / path)}
+    for name, file in (
+        ("governor", "scaling_governor"),
+        ("frequency_min_khz", "scaling_min_freq"),
+        ("frequency_max_khz", "scaling_max_freq"),
+    ):
+        values = [line(str(path)) for path in root.glob(f"{_CPU}cpu[0-9]*/cpufreq/{file}")]
+        if values:
+            found[name] = _counted(values)
+    return found
+
+
+def _has(path: Path) -> bool:
+    return text(str(path)) is not None
+
+
+def _counted(values: list[str]) -> str:
+    """One value that all CPUs share as it is; several with how many CPUs have each."""
+    kinds = sorted(set(values))
+    if len(kinds) == 1:
+        return kinds[0]
+    return ", ".join(f"{kind} on {values.count(kind)} CPUs" for kind in kinds)
