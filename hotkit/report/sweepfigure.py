@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from hotkit.core.analysis import Analysis, ArmResult
 from hotkit.core.design import OFF
 from hotkit.core.pareto import places
+from hotkit.report.pointnames import name_points
 from hotkit.report.sweep_more import FullResult, by_unit
 from hotkit.report.sweep_tables import with_figures
 
@@ -210,20 +211,20 @@ def _dose(
     def draw(axes: Axes) -> None:
         response = told[number].response
         by_name = {arm.arm: arm for arm in analysis.arms}
+        named = []
         for name, dose in zip(arms, response.doses, strict=True):
             overhead = by_name[name].overhead
             if overhead.interval is not None:
                 axes.vlines(dose, overhead.interval.low, overhead.interval.high, color=_INK)
             axes.plot([dose], [overhead.mean], "o", color=_MARK, markersize=4)
-            axes.annotate(
-                name, (dose, overhead.mean), xytext=(5, 4), textcoords="offset points", color=_INK
-            )
+            named.append((dose, overhead.mean, name))
         end = 1.1 * max(response.doses)
         slope = response.per_sample.estimate
         axes.plot([0, end], [response.fixed, response.fixed + slope * end], color=_SOFT)
         axes.axhline(0, color=_SOFT, linewidth=0.8)
         axes.set_xlabel(f"samples per run ({told[number].unit})")
         axes.set_ylabel("T on - T off (s)")
+        name_points(axes, named, colour=_INK, line=_SOFT)
 
     return draw
 
@@ -240,11 +241,12 @@ def _pareto(axes: Axes, analysis: Analysis) -> None:
         at = (100 * place.cost, place.gain)
         filled = _MARK if place.on_front else "none"
         axes.plot(*at, "o", markerfacecolor=filled, markeredgecolor=_MARK, markersize=5)
-        axes.annotate(place.arm, at, xytext=(5, 4), textcoords="offset points", color=_INK)
     axes.set_ylim(0, 1.08)
-    axes.margins(x=0.12)  # room for the names
+    axes.margins(x=0.12)
     axes.set_xlabel("slow-down (%)")
     axes.set_ylabel("top: precision of the hottest pages")
+    named = [(100 * place.cost, place.gain, place.arm) for place in found]
+    name_points(axes, named, colour=_INK, line=_SOFT)
 
 
 def _session(axes: Axes, result: FullResult) -> None:

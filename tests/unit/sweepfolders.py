@@ -104,7 +104,7 @@ def make_sweep(
 def _events(run, source, noise, shift, scale, units):
     arm, on = run["arm"], run["arm"] != OFF
     time = 1 + noise * source.gauss(0, 1) + shift * (run["twin"] == 0)
-    samples = SAMPLES[arm] + source.randrange(20) if on else 0
+    samples = SAMPLES.get(arm, 2_000) + source.randrange(20) if on else 0
     yield {"type": "run", "tracker": run["tracker"], "settings": run["settings"], "truth": {}}
     yield {
         "type": "sample", "examined": samples, "positive": samples // 10, "lost": 0,
