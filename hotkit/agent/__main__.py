@@ -5,11 +5,15 @@
                                                {"tracker", "settings"} ([] means all)
   python3 agent.pyz run --binary HOTSET [--scan SCAN]
                                                the schedule: one JSON line on stdin
+  python3 agent.pyz start --binary HOTSET [--scan SCAN]
+                                               the same, without us: it goes on when we are gone
+  python3 agent.pyz follow|stop|forget --sweep ID --session K
+                                               its events; end it; remove what it kept (spool.py)
   python3 agent.pyz tiers --binary HOTSET      how far each node's memory is: one probe event
   python3 agent.pyz doctor                     what it lacks for measuring: one probe event
 
-Standard input is the line of life: when it ends (ssh is gone, the controller was interrupted), the
-agent ends the workload, puts back what it touched and exits.
+Of `run`, standard input is the line of life: when it ends (ssh is gone, the controller was
+interrupted), the agent ends the workload, puts back what it touched and exits.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from typing import Any, NoReturn
 from hotkit.agent import doctor
 from hotkit.agent.protocol import AgentError, Emitter
 from hotkit.agent.runner import Programs, Runner
+from hotkit.agent.spool import Session, detach, follow
 from hotkit.agent.tierprobe import probe_tiers
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.undo import Undo, state_directory
@@ -38,13 +43,56 @@ EXIT_INTERRUPTED = 130
 def main(argv: list[str] | None = None) -> int:
     """Do one job; returns the exit status."""
     options = _parse(argv)
+    if options.command in ("start", "follow", "stop", "forget"):
+        return _detached(options)
+    return _job(options, Emitter(sys.stdout))
+
+
+def _detached(options: argparse.Namespace) -> int:
+    """What concerns an agent that runs without a controller (spool.py)."""
     emitter = Emitter(sys.stdout)
+    try:
+        if options.command == "start":
+            schedule = _read_line()
+            session = Session(state_directory(), str(schedule["sweep"]), int(schedule["session"]))
+            detach(session, lambda sink: _job(options, Emitter(sink), schedule, session))
+            emitter.emit("probe", started=True)
+            return 0
+        session = Session(state_directory(), options.sweep, options.session)
+        if options.command == "follow":
+            return follow(session, options.first, sys.stdout.buffer)
+        if options.command == "stop":
+            session.ask_to_stop(options.when)
+        else:
+            session.forget()
+        return 0
+    except AgentError as error:
+        emitter.emit("error", run=None, message=error.message, fix=error.fix)
+        return EXIT_FAILED
+    except (OSError, ValueError, KeyError) as error:
+        emitter.emit("error", run=None, message=f"the agent cannot: {error!r}", fix=None)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _job(
+    options: argparse.Namespace,
+    emitter: Emitter,
+    schedule: dict[str, Any] | None = None,
+    session: Session | None = None,
+) -> int:
+    """Probe or measure; with a schedule and its session detached, else as stdin says."""
     undo = Undo(state_directory())
     programs = Programs(options.binary or "", options.scan or "")
     runner = Runner(emitter, programs, _own_hash(), undo)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
+        if session is not None and schedule is not None:
+            runner.hello(restored=undo.open())
+            runner.carry_out(schedule, session.stop_wanted)
+            return 0
         if options.command == "run":
             runner.hello(restored=undo.open())
             schedule = _read_line()
@@ -91,9 +139,16 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     commands.add_parser("hello")
     commands.add_parser("probe")
     commands.add_parser("doctor")
-    run = commands.add_parser("run")
-    run.add_argument("--binary", required=True, help="the workload's program")
-    run.add_argument("--scan", default="", help="the program that scans A bits")
+    for name in ("run", "start"):
+        run = commands.add_parser(name)
+        run.add_argument("--binary", required=True, help="the workload's program")
+        run.add_argument("--scan", default="", help="the program that scans A bits")
+    for name in ("follow", "stop", "forget"):
+        about = commands.add_parser(name)
+        about.add_argument("--sweep", required=True, help="the sweep's name")
+        about.add_argument("--session", type=int, required=True, help="which start of the agent")
+        about.add_argument("--from", dest="first", type=int, default=0, help="first event (follow)")
+        about.add_argument("--when", choices=("run", "block", "now"), default="run", help="(stop)")
     tiers = commands.add_parser("tiers")
     tiers.add_argument("--binary", required=True, help="the program that has the mode probe")
     parser.set_defaults(binary=None, scan=None)

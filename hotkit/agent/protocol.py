@@ -9,6 +9,8 @@
 |         | with `part` a piece of the time while it ran (recording.py)                     |
 | counter | what the machine counted during a run (steal, context switches)                 |
 | end     | the end of a run with its time, or (`run` null) of the whole schedule           |
+| gates   | which gates are checked, with their bounds, and which cannot be (gates.py)      |
+| gate    | why a run does not count, and its block begins anew as the next attempt         |
 | error   | why a run or the schedule cannot go on; `run` null ends the session             |
 """
 
@@ -16,10 +18,10 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 VERSION = 1
-TYPES = ("hello", "probe", "run", "sample", "counter", "end", "error")
+TYPES = ("hello", "probe", "run", "sample", "counter", "end", "gates", "gate", "error")
 
 
 class AgentError(Exception):
@@ -31,10 +33,18 @@ class AgentError(Exception):
         self.fix = fix
 
 
+class Sink(Protocol):
+    """Where lines go: a stream, or the file of a detached agent (spool.py)."""
+
+    def write(self, line: str, /) -> Any: ...
+
+    def flush(self) -> Any: ...
+
+
 class Emitter:
     """Writes events to every sink in turn (a file may come before the wire), each line at once."""
 
-    def __init__(self, *sinks: TextIO) -> None:
+    def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
         self._seq = 0
         self._lock = threading.Lock()

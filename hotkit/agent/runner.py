@@ -1,19 +1,24 @@
 """Carries out a schedule: every run in the order that the controller drew, one event stream.
 
 A schedule is `{"v": 1, "workload": {"kind", "parameters": {...}}, "calibrate_ms": int | null,
-"runs": [{"run", "tracker", "settings": {...}, ...}]}`. With `calibrate_ms` the amount of work is
-found first, once, so that a run takes about that long; all runs then do the same work. With
-`"record": {"bins", "every_ms"}` every run also tells what its tracker sees while it sees it.
+"runs": [{"run", "block", "tracker", "settings": {...}, "workload": {...}, ...}]}`. With
+`calibrate_ms` the amount of work is found first, once, so that a run takes about that long; all
+runs then do the same work, but for what a run's own `workload` replaces. With `"record": {"bins",
+"every_ms"}` every run also tells what its tracker sees while it sees it. A schedule that goes on
+where another agent ended has `done` (names of runs) and `attempts` (of blocks, blocks.py).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hotkit.agent import cgroup
+from hotkit.agent.blocks import Blocks
 from hotkit.agent.counters import counters
+from hotkit.agent.gates import Gates
 from hotkit.agent.platform import describe
 from hotkit.agent.protocol import VERSION, AgentError, Emitter
 from hotkit.agent.recording import BinRecorder
@@ -90,12 +95,13 @@ class Runner:
             )  # fmt: skip
         return works
 
-    def carry_out(self, schedule: dict[str, Any]) -> None:
-        """The whole schedule. Raises AgentError when it cannot go on."""
+    def carry_out(
+        self, schedule: dict[str, Any], stop_wanted: Callable[[], str] = lambda: ""
+    ) -> None:
+        """The whole schedule, or until a stop is wanted. AgentError when it cannot go on."""
         if schedule.get("v") != VERSION:
             raise AgentError(f"the schedule is of version {schedule.get('v')!r}, not {VERSION}")
-        runs = schedule["runs"]
-        arms = {repr((run["tracker"], run.get("settings"))): run for run in runs}
+        arms = {repr((run["tracker"], run.get("settings"))): run for run in schedule["runs"]}
         if not self.probe(list(arms.values())):
             raise AgentError("not every tracker of the schedule can be used here")
         spec = schedule["workload"]
@@ -107,9 +113,52 @@ class Runner:
             parameters[kind.work_key] = self._calibrate(kind, parameters, schedule["calibrate_ms"])
         self._record = schedule.get("record")
         began = time.monotonic_ns()
-        for run in runs:
-            self._one_run(kind, parameters, run)
-        self._emit("end", run=None, runs=len(runs), elapsed_ns=time.monotonic_ns() - began)
+
+        gates = self._gates(schedule)
+
+        def one_run(run: dict[str, Any], attempt: int) -> list[str]:
+            own = dict(parameters, **(run.get("workload") or {}))
+            return self._gated_run(gates, kind, own, run, attempt)
+
+        try:
+            ended = Blocks(schedule, one_run, stop_wanted).carry_out()
+        finally:
+            if gates is not None:
+                gates.close()
+        self._emit("end", run=None, elapsed_ns=time.monotonic_ns() - began, **ended)
+
+    def _gates(self, schedule: dict[str, Any]) -> Gates | None:
+        """Of a schedule with `gates`: {gate: bound}; `session_knobs` are those it began with."""
+        if schedule.get("gates") is None:
+            return None
+        gates = Gates(schedule["gates"], session_knobs=schedule.get("session_knobs"))
+        self._emit("gates", **gates.as_json())
+        return gates
+
+    def _gated_run(
+        self,
+        gates: Gates | None,
+        kind: type[Workload],
+        parameters: dict[str, Any],
+        run: dict[str, Any],
+        attempt: int,
+    ) -> list[str]:
+        """One run between its gates; returns why it does not count."""
+        if gates is None:
+            self._one_run(kind, parameters, run, attempt)
+            return []
+        before = gates.before()
+        when, problems = "before", list(before["problems"])
+        if not problems:
+            when = "after"
+            seen, deltas = self._one_run(kind, parameters, run, attempt)
+            problems = gates.after(before, deltas, seen["lost"], seen["examined"])
+        if problems:
+            self._emit(
+                "gate", run=run["run"], block=run["block"], attempt=attempt, when=when,
+                problems=problems,
+            )  # fmt: skip
+        return problems
 
     def _calibrate(self, kind: type[Workload], parameters: dict[str, Any], wanted_ms: int) -> int:
         """The amount of work that takes `wanted_ms` without a tracker; doubles as the warm-up."""
@@ -140,19 +189,21 @@ class Runner:
             self.clean_up()
 
     def _one_run(
-        self, kind: type[Workload], parameters: dict[str, Any], run: dict[str, Any]
-    ) -> None:
-        """Populate, start the tracker, time the work, stop the tracker, tell."""
-        name = run["run"]
+        self, kind: type[Workload], parameters: dict[str, Any], run: dict[str, Any], attempt: int
+    ) -> tuple[dict[str, Any], dict[str, int]]:
+        """Populate, start the tracker, time the work, stop the tracker, tell.
+
+        Returns what was sampled, and how much the machine's counters grew.
+        """
+        who = {"run": run["run"], "attempt": attempt}
         tracker = _kind(run["tracker"])(self._undo)
         settings = complete(type(tracker), run.get("settings") or {})
         group = cgroup.make(self._undo)
-        own = dict(parameters, **(run.get("workload") or {}))
-        self._workload = kind(self._binary, own, group)
+        self._workload = kind(self._binary, parameters, group)
         began = time.monotonic_ns()
         try:
             truth = self._workload.start()
-            self._emit("run", run=name, tracker=tracker.name, settings=settings, truth=truth)
+            self._emit("run", **who, tracker=tracker.name, settings=settings, truth=truth)
             target: Target = {
                 "kind": "process",
                 "pid": truth["pid"],
@@ -162,7 +213,7 @@ class Runner:
                 "cgroup": str(group) if group else None,
             }
             tracker.scan_program = self._scan
-            recorder = self._recorder(name, target["ranges"])
+            recorder = self._recorder(run["run"], target["ranges"])
             tracker.recorder = recorder
             self._tracker = tracker
             before = counters()
@@ -176,19 +227,21 @@ class Runner:
             heat = [part.as_json() for part in tracker.hot()]
         finally:
             self.clean_up()
+        seen = tracker.samples().as_json()
         self._emit(
             "sample",
-            run=name,
+            **who,
             units=tracker.units,
             self_cpu_ns=tracker.self_cost(),
             cpus=tracker.cpus(),
             moves_pages=tracker.moves_pages,
             hot=heat,
-            **tracker.samples().as_json(),
+            **seen,
         )
         deltas = {key: after[key] - before[key] for key in after if key in before}
-        self._emit("counter", run=name, deltas=deltas)
-        self._emit("end", run=name, harness_ns=time.monotonic_ns() - began, **result)
+        self._emit("counter", **who, deltas=deltas)
+        self._emit("end", **who, harness_ns=time.monotonic_ns() - began, **result)
+        return seen, deltas
 
     def _recorder(self, run: str, ranges: list[list[int]]) -> BinRecorder | None:
         if self._record is None:
