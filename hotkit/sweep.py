@@ -131,7 +131,7 @@ def load_sweep(folder: Path) -> SweepResult:
     for event in read_journal(folder):
         collector.add(event)
     try:
-        analysis = _analyse(collector.runs, manifest)
+        analysis = _analyse(collector, manifest)
     except ValueError as error:
         raise HotkitError(f"{folder}: {error}", exit_code=ExitCode.NOT_TRUSTWORTHY) from error
     return SweepResult(
@@ -139,10 +139,12 @@ def load_sweep(folder: Path) -> SweepResult:
     )
 
 
-def _analyse(runs: Sequence[RunResult], manifest: Mapping[str, Any]) -> Analysis:
+def _analyse(found: RunCollector, manifest: Mapping[str, Any]) -> Analysis:
     description = manifest["description"]
     return analyse(
-        runs,
+        found.runs,
+        reruns=found.reruns,
+        gates=found.gates,
         blocks=description["blocks"],
         sesoi_fraction=description["smallest_effect_percent"] / 100,
         settings=settings_of_arms(manifest["schedule"]["runs"]),
@@ -262,7 +264,7 @@ def _measure(
                 event = {**event, "accuracy": judged.to_dict() if judged else None}
             journal.append({**event, "received": now()})
             if collector.add(event):
-                analysis = _so_far(collector.runs, manifest) or analysis
+                analysis = _so_far(collector, manifest) or analysis
     watch(
         Progress(host=place.name, step="done", done=total, total=total, blocks=spec.blocks,
                  analysis=analysis)
@@ -285,11 +287,11 @@ def keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal)
     return {**event, "hot": where}
 
 
-def _so_far(runs: Sequence[RunResult], manifest: Mapping[str, Any]) -> Analysis | None:
+def _so_far(found: RunCollector, manifest: Mapping[str, Any]) -> Analysis | None:
     """The running estimate, once two blocks are there."""
-    blocks = {run.block for run in runs}
+    blocks = {run.block for run in found.runs}
     try:
-        return _analyse(runs, manifest) if len(blocks) > 2 else None
+        return _analyse(found, manifest) if len(blocks) > 2 else None
     except ValueError:
         return None
 

@@ -4,44 +4,165 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hotkit.core.accuracy import Accuracy, HeatRange, HotPhase, accuracy, truth_of
 from hotkit.core.analysis import RunResult
 from hotkit.core.armcheck import run_errors
+from hotkit.core.reruns import Rerun, SessionGates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonedRun:
+    """A finished run that does not count, and why: a sentence for each reason."""
+
+    run: RunResult
+    reasons: tuple[str, ...]
+
+
+class _Attempt:
+    """One attempt at a block: its finished runs, and why it does not count, if so."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RunResult] = {}
+        self.abandoned = False
+        # A line of the journal may be there twice: reasons and failed runs are kept once.
+        self.reasons: dict[str, None] = {}
+        self.arms: dict[str, str] = {}
 
 
 class RunCollector:
     """Puts the events of each run together: run, sample, counter, end.
 
-    A run counts only with its end; `planned` (the runs of the manifest's schedule) says which block
-    and arm it belongs to.
+    A run counts only with its end, and once, whatever is delivered twice. `planned` (the runs of
+    the manifest's schedule) says which block and arm it belongs to. The runs of a block that count
+    are those of one attempt: the last one, unless it was abandoned (events gate and rerun).
     """
 
     def __init__(self, planned: Iterable[Mapping[str, Any]]) -> None:
         self._planned = {entry["run"]: entry for entry in planned}
-        self._open: dict[str, dict[str, Mapping[str, Any]]] = {}
-        self.runs: list[RunResult] = []
+        self._open: dict[tuple[str, int], dict[str, Mapping[str, Any]]] = {}
+        self._blocks: dict[int, dict[int, _Attempt]] = {}
+        # In the order of the journal; the list is made anew only when runs were put aside.
+        self._counted: dict[str, RunResult] = {}
+        self._listed: list[RunResult] | None = []
+        self.gates: SessionGates | None = None
+
+    @property
+    def runs(self) -> list[RunResult]:
+        """The runs that count, in the order of the journal."""
+        if self._listed is None:
+            self._listed = list(self._counted.values())
+        return self._listed
+
+    @property
+    def abandoned(self) -> tuple[AbandonedRun, ...]:
+        """The finished runs that do not count, block by block."""
+        return tuple(
+            AbandonedRun(run=run, reasons=tuple(found.reasons))
+            for _, _, found in self._given_up()
+            for run in found.runs.values()
+        )
+
+    @property
+    def reruns(self) -> tuple[Rerun, ...]:
+        """The attempts that do not count, block by block."""
+        return tuple(
+            Rerun(
+                block=block,
+                attempt=attempt,
+                reasons=tuple(found.reasons),
+                runs_abandoned=len(found.runs),
+                arms=tuple(found.arms.values()),
+            )
+            for block, attempt, found in self._given_up()
+        )
+
+    @property
+    def attempts(self) -> dict[int, int]:
+        """Of each block that was begun, the attempt that counts or that is due."""
+        last = {block: max(attempts) for block, attempts in self._blocks.items()}
+        return {
+            block: attempt + self._blocks[block][attempt].abandoned
+            for block, attempt in sorted(last.items())
+        }
 
     def add(self, event: Mapping[str, Any]) -> RunResult | None:
-        """Take one event; returns the run that it completed, if so."""
-        name = str(event.get("run"))
-        if name not in self._planned or event["type"] not in ("run", "sample", "counter", "end"):
-            return None
+        """Take one event; returns the run that it completed, if that counts."""
+        kind, attempt = event["type"], int(event.get("attempt", 0))
+        if kind == "gates":
+            known = self.gates.unchecked if self.gates else {}
+            self.gates = SessionGates(
+                bounds=event["bounds"], unchecked={**known, **event["unchecked"]}
+            )
+        elif kind == "gate" and event["run"] in self._planned:
+            run, block = event["run"], event["block"]
+            self._abandon(
+                block, attempt, [f"{run}, {event['when']} it: {it}" for it in event["problems"]]
+            )
+            self._blocks[block][attempt].arms[run] = self._planned[run]["arm"]
+        elif kind == "rerun":
+            self._abandon(event["block"], attempt, [event["reason"]])
+        elif kind in ("run", "sample", "counter", "end") and event.get("run") in self._planned:
+            return self._add_part(event, attempt)
+        return None
+
+    def _add_part(self, event: Mapping[str, Any], attempt: int) -> RunResult | None:
         if event.get("part"):
             return None  # what a recorded run saw on its way: its last sample says it all
-        parts = self._open.setdefault(name, {})
+        name = event["run"]
+        found = self._attempt(self._planned[name]["block"], attempt)
+        if name in found.runs:
+            return None
+        if event["type"] == "run":
+            # A run that was cut off began here before: nothing of that may be mixed in.
+            self._open.pop((name, attempt), None)
+        parts = self._open.setdefault((name, attempt), {})
         parts[event["type"]] = event
         if event["type"] != "end":
             return None
-        del self._open[name]
-        result = _result(self._planned[name], parts)
-        self.runs.append(result)
+        del self._open[name, attempt]
+        result = _result(self._planned[name], parts, attempt)
+        found.runs[name] = result
+        if found.abandoned:
+            return None
+        self._counted[name] = result
+        if self._listed is not None:
+            self._listed.append(result)
         return result
 
+    def _attempt(self, block: int, attempt: int) -> _Attempt:
+        """The attempt, which takes the place of those before it."""
+        attempts = self._blocks.setdefault(block, {})
+        if attempt not in attempts:
+            attempts[attempt] = _Attempt()
+            for number in sorted(attempts)[:-1]:
+                if not attempts[number].abandoned:
+                    self._abandon(block, number, [f"attempt {max(attempts)} took its place"])
+        return attempts[attempt]
 
-def _result(plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> RunResult:
+    def _abandon(self, block: int, attempt: int, reasons: Iterable[str]) -> None:
+        found = self._attempt(block, attempt)
+        found.reasons.update(dict.fromkeys(reasons))
+        if found.abandoned:
+            return
+        found.abandoned = True
+        for name in found.runs:
+            self._counted.pop(name, None)
+            self._listed = None
+
+    def _given_up(self) -> Iterator[tuple[int, int, _Attempt]]:
+        for block, attempts in sorted(self._blocks.items()):
+            for attempt, found in sorted(attempts.items()):
+                if found.abandoned:
+                    yield block, attempt, found
+
+
+def _result(
+    plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], attempt: int
+) -> RunResult:
     end, sample = parts["end"], parts.get("sample", {})
     deltas = parts.get("counter", {}).get("deltas", {})
     return RunResult(
@@ -63,6 +184,7 @@ def _result(plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> 
         units=sample.get("units", {}),
         deltas=deltas,
         own_work=bool(plan.get("workload")),
+        attempt=attempt,
     )
 
 

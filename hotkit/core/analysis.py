@@ -9,6 +9,7 @@ import numpy as np
 
 from hotkit.core.accuracy import Accuracy, mean_accuracy
 from hotkit.core.design import MIN_BLOCKS, OFF, OFF_RUNS_PER_BLOCK, Setting
+from hotkit.core.reruns import Rerun, SessionGates, rerun_doubt
 from hotkit.core.stats import (
     Array,
     Difference,
@@ -33,6 +34,7 @@ class RunResult:
 
     `accuracy` is None when the tracker reports no heat or the workload knows no truth; `errors` say
     why the run is no result (core/armcheck.py). `own_work`: the arm has a workload of its own.
+    `attempt` is the one at its block, 0 the first.
     """
 
     name: str
@@ -51,6 +53,7 @@ class RunResult:
     units: Mapping[str, str] = field(default_factory=dict)
     deltas: Mapping[str, int] = field(default_factory=dict)
     own_work: bool = False
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,10 @@ class TrackerDose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """All figures of one session on one host. `untrusted` holds one sentence per reason."""
+    """All figures of one session on one host. `untrusted` holds one sentence per reason.
+
+    `reruns`: attempts at blocks that do not count; `gates` is None when none were looked at.
+    """
 
     blocks: int
     incomplete_blocks: tuple[int, ...]
@@ -131,6 +137,8 @@ class Analysis:
     untrusted: tuple[str, ...]
     drift: Drift
     doses: tuple[TrackerDose, ...]
+    reruns: tuple[Rerun, ...] = ()
+    gates: SessionGates | None = None
 
     @property
     def trusted(self) -> bool:
@@ -147,11 +155,14 @@ def analyse(
     blocks: int,
     sesoi_fraction: float,
     settings: Mapping[str, Mapping[str, Setting]] | None = None,
+    reruns: Sequence[Rerun] = (),
+    gates: SessionGates | None = None,
 ) -> Analysis:
     """The figures of all complete blocks; `blocks` is the number that was planned.
 
     A block counts when both off runs and every on arm are there. `sesoi_fraction` is the smallest
     effect of interest as a fraction of the off time; `settings` are those of each arm, by its name.
+    `runs` are those that count: none of an attempt that is in `reruns` is among them.
     Raises ValueError without a complete block.
     """
     arms = list(dict.fromkeys(run.arm for run in runs if run.arm != OFF))
@@ -177,9 +188,11 @@ def analyse(
         off_mean=float(off.mean()),
         sesoi_fraction=sesoi_fraction,
         arms=_answered(results, on, level, sesoi_fraction),
-        untrusted=_doubts(runs, len(whole), incomplete, a_a),
+        untrusted=_doubts(runs, len(whole), incomplete, a_a, reruns),
         drift=drift(level),
         doses=_doses([on[arm.arm] for arm in results if not arm.errors], level, settings or {}),
+        reruns=tuple(reruns),
+        gates=gates,
     )
 
 
@@ -313,7 +326,11 @@ def _differing_work(runs: Sequence[RunResult]) -> bool:
 
 
 def _doubts(
-    runs: Sequence[RunResult], blocks: int, incomplete: Sequence[int], a_a: Difference
+    runs: Sequence[RunResult],
+    blocks: int,
+    incomplete: Sequence[int],
+    a_a: Difference,
+    reruns: Sequence[Rerun],
 ) -> tuple[str, ...]:
     """Every reason why the figures may not be believed, the gravest first."""
     found = []
@@ -331,6 +348,8 @@ def _doubts(
     elif incomplete:
         shown = ", ".join(str(number) for number in incomplete[:8])
         found.append(f"block(s) {shown} are not complete and were left out")
+    if often := rerun_doubt(reruns, {run.block for run in runs}):
+        found.append(often)
     swapped = sum(run.deltas.get("swap", 0) for run in runs)
     if swapped:
         found.append(f"the machine swapped {swapped} pages during the runs")
