@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-# Modules that start agents or workloads here; the others may run beside them.
+# Modules that start agents or workloads here, or would fail the gates of one; the others may run
+# beside them.
 _MEASURES_HERE = {
     "test_sweep_local",
     "test_record_local",
@@ -18,6 +19,8 @@ _MEASURES_HERE = {
     "test_tracker_probes",
     "test_perf_tracker",
     "test_agent_leftovers",
+    "test_gates_here",
+    "test_bad_sweep",
 }
 
 
