@@ -122,7 +122,7 @@ def _level(sessions: Sequence[Session]) -> str:
 
 
 def _arm(name: str, sessions: Sequence[Session], level: str, *, merge: bool) -> ArmComparison:
-    cells = tuple(_cell(name, session) for session in sessions)
+    cells = tuple(arm_cell(name, session) for session in sessions)
     there = [cell for cell in cells if cell.tracker is not None]
     marks = tuple(
         f"{what} differ"
@@ -147,7 +147,8 @@ def _estimates(ratios: Any) -> list[float]:
     return [ratio.estimate for ratio in ratios if ratio is not None and ratio.estimate is not None]
 
 
-def _cell(name: str, session: Session) -> ArmCell:
+def arm_cell(name: str, session: Session) -> ArmCell:
+    """One arm of one session: its figures, or why there are none."""
     found: ArmResult | None = next((arm for arm in session.analysis.arms if arm.arm == name), None)
     if found is None:
         return ArmCell(reason="no such arm")

@@ -67,7 +67,7 @@ def facts_of(
         of("command line", blocks, _layouts([one.get("cmdline") for one in machines])),
         of("architecture", blocks, [one.get("arch") for one in machines]),
         of("CPUs", blocks, [one.get("cpus") for one in machines]),
-        of("memory (bytes)", blocks, [one.get("memory_bytes") for one in machines]),
+        of("memory (bytes)", blocks, _sizes([one.get("memory_bytes") for one in machines])),
         of("clocksource", blocks, [one.get("clocksource") for one in machines]),
     ]
     knobs = [one.get("knobs", {}) for one in machines]
@@ -85,6 +85,17 @@ def facts_of(
         of("hotkit", free, [manifest.get("hotkit") for manifest in manifests]),
     ]
     return tuple(found)
+
+
+def _sizes(values: Sequence[int | None]) -> list[int | None]:
+    """Sizes that differ by less than 1 % as the largest of them.
+
+    What the kernel leaves of the same RAM is a few pages more or less from boot to boot.
+    """
+    known = [value for value in values if value is not None]
+    if not known or min(known) < 0.99 * max(known):
+        return list(values)
+    return [None if value is None else max(known) for value in values]
 
 
 def _keys(mappings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 from pathlib import Path
@@ -51,6 +52,8 @@ def make_sweep(
     workload: dict[str, Any] | None = None,
     local: bool = False,
     units: dict[str, dict[str, str]] | None = None,
+    host: str = "tier1",
+    part: dict[str, Any] | None = None,
     **machine: Any,
 ) -> Path:
     """Write one; `shift` sets the two off runs apart, `scale` multiplies what the arms cost,
@@ -80,7 +83,7 @@ def make_sweep(
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
     manifest = {
-        "schema_version": 1, "created": created, "hotkit": "0.1.0", "host": "tier1",
+        "schema_version": 1, "created": created, "hotkit": "0.1.0", "host": host,
         "inventory": None if local else "/srv/my lab", "description_file": "sweep.yml",
         "description": {
             "schema_version": 1, "blocks": blocks, "seed": seed, "smallest_effect_percent": 1,
@@ -89,15 +92,66 @@ def make_sweep(
         "seed": seed, "machine": MACHINE | machine, "schedule": plan,
         "sha256": {"schedule": digest, "agent": "a" * 64, "workload": "b" * 64, "scan": "c" * 64},
     }  # fmt: skip
+    if part is not None:
+        manifest["part"] = part
     (folder / "manifest.json").write_text(json.dumps(manifest))
     source = random.Random(seed)
     names = {**UNITS, **(units or {})}
+    seq = itertools.count()
     with (folder / "journal.jsonl").open("w") as journal:
         for number, run in enumerate(plan["runs"]):
             if number == cut_after:
                 break
             for event in _events(run, source, noise, shift, scale, names):
-                journal.write(json.dumps({"v": 1, **event, "run": run["run"]}) + "\n")
+                line = {"v": 1, "seq": next(seq), **event, "run": run["run"]}
+                journal.write(json.dumps(line) + "\n")
+    return folder
+
+
+def make_group(
+    folder: Path,
+    *,
+    hosts: tuple[str, ...] = ("tier1",),
+    layouts: tuple[str | None, ...] = (None,),
+    boots: int = 1,
+    workloads: tuple[str, ...] = ("hotset",),
+    change: dict[str, dict[str, Any] | None] | None = None,
+    **all_parts: Any,
+) -> Path:
+    """Write a sweep of several parts, each with a seed and a boot id of its own.
+
+    `change`: by the name of a part, what make_sweep gets for it; None: it has not begun. A boot's
+    trackers cost a per cent more or less than the last one's (of what they cost).
+    """
+    folder.mkdir(parents=True)
+    parts = [
+        {
+            "name": "-".join(filter(None, (host, layout, workload, f"boot{boot}"))),
+            "host": host, "layout": layout, "boot": boot, "workload": workload,
+        }
+        for host, layout, boot, workload in itertools.product(
+            hosts, layouts, range(boots), workloads
+        )
+    ]  # fmt: skip
+    document = {
+        "schema_version": 1, "created": "2026-11-26T01:00:00.000+00:00", "hotkit": "0.1.0",
+        "description_file": "sweep.yml", "inventory": "/srv/my lab", "parts": parts,
+        "description": {
+            "schema_version": 1, "blocks": 8, "seed": 7, "smallest_effect_percent": 1,
+            "workloads": dict.fromkeys(workloads, WORKLOAD), "boots": boots,
+        },
+    }  # fmt: skip
+    (folder / "sweep.json").write_text(json.dumps(document))
+    for number, part in enumerate(parts):
+        given = (change or {}).get(part["name"], {})
+        if given is None:
+            continue
+        own = {
+            "seed": number + 1, "scale": 1 + 0.01 * (part["boot"] % 3), "part": part,
+            "host": part["host"], "boot_id": f"{part['host']}-{part['layout']}-{part['boot']}",
+            "workload": {"weight": 9 + workloads.index(part["workload"])},
+        }  # fmt: skip
+        make_sweep(folder / "parts" / part["name"], **own | all_parts | given)
     return folder
 
 

@@ -181,6 +181,14 @@ def test_bad_input(sweeps, tmp_path, capsys):
         compare_sweeps([])
 
 
+def test_a_few_pages_more_of_the_same_memory_are_no_other_machine(sweeps):
+    """What the kernel leaves of the same RAM is not the same to the page in every boot."""
+    found, _ = compare_sweeps(sweeps({}, {"memory_bytes": (1 << 30) - 40960}, {}))
+    assert found.blocked == () and found.arms[0].slowdown.interval
+    facts = facts_of([manifest(), manifest(memory_bytes=63 << 24)], [None, None])
+    assert not next(fact for fact in facts if fact.name == "memory (bytes)").agrees
+
+
 def manifest(**changes):
     workload = WORKLOAD | changes.pop("workload", {})
     return {
