@@ -11,6 +11,8 @@
                                                its events; end it; remove what it kept (spool.py)
   python3 agent.pyz tiers --binary HOTSET      how far each node's memory is: one probe event
   python3 agent.pyz doctor                     what it lacks for measuring: one probe event
+  python3 agent.pyz quiesce check|apply|restore [--dry-run]
+                                               make it quiet until restored: settings on stdin
 
 Of `run`, standard input is the line of life: when it ends (ssh is gone, the controller was
 interrupted), the agent ends the workload, puts back what it touched and exits.
@@ -30,6 +32,7 @@ from typing import Any, NoReturn
 
 from hotkit.agent import doctor
 from hotkit.agent.protocol import AgentError, Emitter
+from hotkit.agent.quiesce import command as quiesce
 from hotkit.agent.runner import Programs, Runner
 from hotkit.agent.spool import Session, detach, follow
 from hotkit.agent.tierprobe import probe_tiers
@@ -104,6 +107,12 @@ def _job(
             runner.hello(restored=undo.open())
             probe_tiers(emitter.emit, options.binary)
             return 0
+        if options.command == "quiesce":
+            changes = options.act != "check" and not options.dry_run
+            runner.hello(restored=undo.open() if changes else [])
+            wanted = options.act != "restore" and _read_line() or {}
+            well = quiesce.carry_out(options.act, undo, wanted, options.dry_run, emitter.emit)
+            return 0 if well else EXIT_FAILED
         runner.hello(restored=_left_behind(undo) if options.command == "probe" else [])
         if options.command == "probe":
             wanted = _read_line()
@@ -151,6 +160,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         about.add_argument("--when", choices=("run", "block", "now"), default="run", help="(stop)")
     tiers = commands.add_parser("tiers")
     tiers.add_argument("--binary", required=True, help="the program that has the mode probe")
+    quiet = commands.add_parser("quiesce")
+    quiet.add_argument("act", choices=quiesce.ACTS)
+    quiet.add_argument("--dry-run", action="store_true", help="say what would change, and do not")
     parser.set_defaults(binary=None, scan=None)
     return parser.parse_args(argv)
 

@@ -6,25 +6,35 @@ guard, a child of the agent that wakes when the agent is gone (kill -9 included)
 on this machine, when guard and agent both were killed. A lock says who: the agent's, which its
 guard inherits, so that a new agent begins only when the old one's knobs are back.
 
-After a reboot there is nothing to put back: the file names the boot that it is about.
+There are three files, by how long a change is to last:
+
+| file          | is put back                                                                    |
+|---------------|----------------------------------------------------------------------------------|
+| undo.jsonl    | when the run ends (`Undo` itself)                                              |
+| quiesce.jsonl | when the session ends (`Undo.session`), after what its runs changed             |
+| kept.jsonl    | when somebody says so (`Undo.kept`): no guard and no next agent touches it      |
+
+After a reboot there is nothing to put back: each file names the boot that it is about.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.putback import parsed, put_back, read_knob, write_knob
+
+__all__ = ["Notes", "Undo", "read_knob", "state_directory", "write_knob"]
 
 _WAIT_S = 20.0
-_BUSY_S = 5.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -35,12 +45,96 @@ def state_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"hotkit-agent-{os.geteuid()}"
 
 
-class Undo:
+class Notes:
+    """What was changed, one file; `ours` says whether the machine is. AgentError from most."""
+
+    def __init__(self, file: Path, ours: Callable[[], bool]):
+        self._file = file
+        self._ours = ours
+
+    def header(self) -> dict[str, Any] | None:
+        """The first line, if it is of this boot: `boot_id`, and what `begin` was told."""
+        lines = self._entries()
+        same = bool(lines) and lines[0].get("boot_id") == _BOOT_ID.read_text().strip()
+        return lines[0] if same else None
+
+    def count(self) -> int:
+        """How many changes there are to put back."""
+        return len(self._entries()) - 1 if self.header() else 0
+
+    def exists(self) -> bool:
+        """Whether there is such a file, of this boot or another."""
+        return self._file.exists()
+
+    def begin(self, **about: Any) -> None:
+        """Write the first line with these fields, unless it is there; one of another boot goes."""
+        if self.header() is None:
+            with suppress(FileNotFoundError):
+                self._file.unlink()
+            self._append([self._first_line(about)])
+
+    def note(self, entries: list[dict[str, Any]]) -> None:
+        """Say how changes are undone (putback.py), all at once, before they are made."""
+        self._append(entries if self._file.exists() else [self._first_line({}), *entries])
+
+    def write(self, path: str, value: str, back: str | None = None) -> None:
+        """Write `value` to a knob; `back` is what undoes it (default: what is read there now)."""
+        found = back if back is not None else read_knob(path)
+        if back is None and found == value:
+            return
+        self.note([{"write": path, "text": found}])
+        write_knob(path, value)
+
+    def later(self, path: str, text: str) -> None:
+        """Write `text` to `path` when all is undone; it does not matter if that is refused."""
+        self.note([{"write": path, "text": text, "maybe": True}])
+
+    def make_directory(self, path: str) -> None:
+        """Make a directory (of a cgroup, of a tracing instance) that is removed again."""
+        self.note([{"rmdir": path}])
+        try:
+            Path(path).mkdir()
+        except OSError as error:
+            raise AgentError(f"{path}: {error.strerror}", "run as root") from error
+
+    def undo(self) -> tuple[list[str], list[str]]:
+        """Put everything back: what was done, and what could not be; a sentence each."""
+        done: list[str] = []
+        failed: list[str] = []
+        if not self._ours() or not self._file.exists():
+            return done, failed
+        for entry in reversed(self._entries()[1:]) if self.header() else []:
+            put_back(entry, done, failed)
+        self._file.unlink()
+        return done, failed
+
+    def _entries(self) -> list[dict[str, Any]]:
+        try:
+            # A power cut leaves anything at the end, also what is not UTF-8.
+            lines = self._file.read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        return [entry for entry in map(parsed, lines) if entry]
+
+    def _first_line(self, about: dict[str, Any]) -> dict[str, Any]:
+        return {"schema_version": 1, "boot_id": _BOOT_ID.read_text().strip(), **about}
+
+    def _append(self, lines: list[dict[str, Any]]) -> None:
+        with self._file.open("a") as stream:
+            for line in lines:
+                stream.write(json.dumps(line) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+class Undo(Notes):
     """The one writer of knobs on this machine; see the module. AgentError from most methods."""
 
     def __init__(self, directory: Path):
+        super().__init__(directory / "undo.jsonl", self._is_ours)
         self.directory = directory
-        self._file = directory / "undo.jsonl"
+        self.session = Notes(directory / "quiesce.jsonl", self._is_ours)
+        self.kept = Notes(directory / "kept.jsonl", self._is_ours)
         self._lock = -1
         self._life = -1
 
@@ -56,70 +150,31 @@ class Undo:
             str(self.directory / "measuring.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         self._take_lock(_WAIT_S if wait_s is None else wait_s)
-        done, failed = self.undo()
+        done, failed = self._undo_all()
         self._start_guard()
         return done + failed
 
     def something_to_undo(self) -> bool:
         """Whether an agent has left something changed, or changes something now."""
-        return self._file.exists()
+        return self.exists() or self.session.exists()
 
     def close(self) -> None:
-        """Put everything back and let the machine go."""
+        """Put everything back (but what is kept) and let the machine go."""
         if self._lock < 0:
             return
-        self.undo()
+        self._undo_all()
         os.close(self._life)
         os.close(self._lock)
         self._life = self._lock = -1
 
-    def write(self, path: str, value: str, back: str | None = None) -> None:
-        """Write `value` to a knob; `back` is what undoes it (default: what is read there now)."""
-        found = back if back is not None else read_knob(path)
-        if back is None and found == value:
-            return
-        self._note({"write": path, "text": found})
-        write_knob(path, value)
+    def _is_ours(self) -> bool:
+        return self._lock >= 0
 
-    def later(self, path: str, text: str) -> None:
-        """Write `text` to `path` when all is undone; it does not matter if that is refused."""
-        self._note({"write": path, "text": text, "maybe": True})
-
-    def make_directory(self, path: str) -> None:
-        """Make a directory (of a cgroup, of a tracing instance) that is removed again."""
-        self._note({"rmdir": path})
-        try:
-            Path(path).mkdir()
-        except OSError as error:
-            raise AgentError(f"{path}: {error.strerror}", "run as root") from error
-
-    def undo(self) -> tuple[list[str], list[str]]:
-        """Put everything back: what was done, and what could not be; a sentence each."""
-        done: list[str] = []
-        failed: list[str] = []
-        if self._lock < 0:
-            return done, failed  # the machine is not ours
-        try:
-            # A power cut leaves anything at the end, also what is not UTF-8.
-            lines = self._file.read_text(errors="replace").splitlines()
-        except FileNotFoundError:
-            return done, failed
-        entries = [entry for entry in map(_parsed, lines) if entry]
-        same_boot = bool(entries) and entries[0].get("boot_id") == _BOOT_ID.read_text().strip()
-        for entry in reversed(entries[1:]) if same_boot else []:
-            _put_back(entry, done, failed)
-        self._file.unlink()
-        return done, failed
-
-    def _note(self, entry: dict[str, Any]) -> None:
-        lines = [entry]
-        if not self._file.exists():
-            lines.insert(0, {"schema_version": 1, "boot_id": _BOOT_ID.read_text().strip()})
-        with self._file.open("a") as stream:
-            for line in lines:
-                stream.write(json.dumps(line) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+    def _undo_all(self) -> tuple[list[str], list[str]]:
+        """What the runs changed lies over what the session changed."""
+        done, failed = self.undo()
+        more_done, more_failed = self.session.undo()
+        return done + more_done, failed + more_failed
 
     def _take_lock(self, wait_s: float) -> None:
         until = time.monotonic() + wait_s
@@ -151,67 +206,6 @@ class Undo:
                         os.close(int(name))
             while os.read(ours, 1):
                 pass
-            self.undo()
+            self._undo_all()
         finally:
             os._exit(0)
-
-
-def read_knob(path: str) -> str:
-    """A knob's value as it can be written back: of "always [madvise] never" the marked word."""
-    try:
-        text = Path(path).read_text().strip()
-    except OSError as error:
-        raise AgentError(f"{path}: {error.strerror}", "run as root") from error
-    if "[" in text and "]" in text:
-        return text[text.index("[") + 1 : text.index("]")]
-    return text
-
-
-def write_knob(path: str, value: str) -> None:
-    """Write a knob at once, in one write. Raises AgentError."""
-    try:
-        handle = os.open(path, os.O_WRONLY)
-        try:
-            os.write(handle, value.encode())
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise AgentError(f"{path}: writing {value!r}: {error.strerror}", "run as root") from error
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    """A line that a power cut tore is none: what it announces was not done."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(entry, dict):
-        return None
-    whole = "boot_id" in entry or "rmdir" in entry or ("write" in entry and "text" in entry)
-    return entry if whole else None
-
-
-def _put_back(entry: dict[str, Any], done: list[str], failed: list[str]) -> None:
-    path = str(entry.get("rmdir") or entry.get("write"))
-    try:
-        if "rmdir" in entry:
-            _remove_directory(path)
-            done.append(f"{path} removed")
-        else:
-            write_knob(path, entry["text"])
-            done.append(f"{path} is {entry['text']} again")
-    except (AgentError, OSError) as error:
-        if not entry.get("maybe") and Path(path).exists():
-            failed.append(f"{path} could not be put back: {error}")
-
-
-def _remove_directory(path: str) -> None:
-    """rmdir; a cgroup is busy until what was killed in it is gone."""
-    until = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            return Path(path).rmdir()
-        except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
