@@ -11,6 +11,7 @@ from typing import Any
 from hotkit.core.accuracy import Accuracy, HeatRange, HotPhase, accuracy, truth_of
 from hotkit.core.analysis import RunResult
 from hotkit.core.armcheck import run_errors
+from hotkit.core.deltas import DeltaPacker
 from hotkit.core.reruns import Rerun, SessionGates
 
 
@@ -48,6 +49,7 @@ class RunCollector:
         # In the order of the journal; the list is made anew only when runs were put aside.
         self._counted: dict[str, RunResult] = {}
         self._listed: list[RunResult] | None = []
+        self._packer = DeltaPacker()
         self.gates: SessionGates | None = None
 
     @property
@@ -124,7 +126,7 @@ class RunCollector:
         if event["type"] != "end":
             return None
         del self._open[name, attempt]
-        result = _result(self._planned[name], parts, attempt)
+        result = _result(self._planned[name], parts, attempt, self._packer)
         found.runs[name] = result
         if found.abandoned:
             return None
@@ -161,7 +163,10 @@ class RunCollector:
 
 
 def _result(
-    plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], attempt: int
+    plan: Mapping[str, Any],
+    parts: Mapping[str, Mapping[str, Any]],
+    attempt: int,
+    packer: DeltaPacker,
 ) -> RunResult:
     end, sample = parts["end"], parts.get("sample", {})
     deltas = parts.get("counter", {}).get("deltas", {})
@@ -182,7 +187,7 @@ def _result(
             plan["tracker"], parts["run"]["settings"], bool(sample.get("moves_pages")), deltas
         ),
         units=sample.get("units", {}),
-        deltas=deltas,
+        deltas=packer.pack(deltas),
         own_work=bool(plan.get("workload")),
         attempt=attempt,
     )

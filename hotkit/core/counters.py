@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats as sps
 
 from hotkit.core.analysis import RunResult
+from hotkit.core.deltas import Deltas
 from hotkit.core.design import OFF
 from hotkit.core.stats import CONFIDENCE, Array, Interval
 
@@ -71,21 +72,15 @@ def _moved(on: Sequence[RunResult], off: dict[int, list[RunResult]]) -> tuple[Co
     n = len(on)
     if n < 2:
         return ()
-    names = list(on[0].deltas)
-    for run in on:
-        for other in (run, *off[run.block]):
-            # Nearly always they are the same keys: then nothing has to be looked for.
-            if other.deltas.keys() != on[0].deltas.keys():
-                names = [name for name in names if name in other.deltas]
+    beside = [off[run.block] for run in on]
+    names = _names_of_all([*on, *(run for members in beside for run in members)])
     if not names:
         return ()
-    with_tracker = np.array([[run.deltas[name] for name in names] for run in on], dtype=float)
-    without = np.array(
-        [
-            np.mean([[other.deltas[name] for name in names] for other in off[run.block]], axis=0)
-            for run in on
-        ]
-    )
+    with_tracker = _table(on, names)
+    # The mean of each block's off runs: their rows follow one another.
+    table = _table([run for members in beside for run in members], names)
+    sizes = np.array([len(members) for members in beside])
+    without = np.add.reduceat(table, np.cumsum(sizes) - sizes) / sizes[:, None]
     change = with_tracker - without
     mean = change.mean(axis=0)
     half = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * change.std(axis=0, ddof=1) / np.sqrt(n)
@@ -108,3 +103,25 @@ def _moved(on: Sequence[RunResult], off: dict[int, list[RunResult]]) -> tuple[Co
         )
         for place in told
     )
+
+
+def _names_of_all(runs: Sequence[RunResult]) -> list[str]:
+    """The counters that every run has, in the order of the first one."""
+    names = list(runs[0].deltas)
+    for kind in {_names(run) for run in runs}:
+        names = [name for name in names if name in kind]
+    return names
+
+
+def _names(run: RunResult) -> tuple[str, ...]:
+    return run.deltas.names if isinstance(run.deltas, Deltas) else tuple(run.deltas)
+
+
+def _table(runs: Sequence[RunResult], names: Sequence[str]) -> Array:
+    """One row per run, one column per name."""
+    wanted = tuple(names)
+    packed = [run.deltas for run in runs if isinstance(run.deltas, Deltas)]
+    if len(packed) == len(runs) and all(deltas.names == wanted for deltas in packed):
+        rows = b"".join([deltas.values_in_order for deltas in packed])
+        return np.frombuffer(rows, dtype=np.int64).reshape(len(runs), -1).astype(float)
+    return np.array([[run.deltas[name] for name in names] for run in runs], dtype=float)
