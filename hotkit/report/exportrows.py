@@ -12,6 +12,7 @@ from hotkit.core.accuracy import Accuracy
 from hotkit.core.analysis import RunResult
 from hotkit.core.counters import unit_of
 from hotkit.errors import HotkitError
+from hotkit.report.sweep_gates import why
 from hotkit.report.sweep_more import FullResult
 
 Row = dict[str, Any]
@@ -28,6 +29,9 @@ def rows(result: FullResult) -> list[Row]:
     # All counters of the sweep, in the order in which they came: a run may lack some.
     counters = dict.fromkeys(name for run in result.runs for name in run.deltas)
     incomplete = frozenset(result.analysis.incomplete_blocks)
+    again: dict[int, list[str]] = {}
+    for it in result.analysis.reruns:
+        again.setdefault(it.block, []).append(f"attempt {it.attempt}: {why(it)}")
     common = {
         "host": result.host,
         "platform": str(result.label.platform),
@@ -40,6 +44,7 @@ def rows(result: FullResult) -> list[Row]:
     return [
         common
         | _row(run, planned[run.name]["settings"], complete=run.block not in incomplete)
+        | {"block_rerun_reasons": "; ".join(again.get(run.block, ())) or None}
         | {_column(name): run.deltas.get(name) for name in counters}
         for run in result.runs
     ]
@@ -51,6 +56,7 @@ def _row(run: RunResult, settings: Mapping[str, Any], *, complete: bool) -> Row:
         "run": run.name,
         "block": run.block,
         "block_complete": complete,
+        "attempt": run.attempt,
         "arm": run.arm,
         "tracker": run.tracker,
         "settings": json.dumps(settings, sort_keys=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hotkit.report.plaintable import PlainTable, plain
+from hotkit.report.sweep_gates import gate_lines, rerun_table, why
 from hotkit.report.sweep_more import FullResult
 from hotkit.report.sweep_tables import accuracy_table, dose_table, sample_table, slowdown_table
 from hotkit.report.sweep_verdict import verdict_of
@@ -31,13 +32,25 @@ def markdown(result: FullResult) -> str:
     lines = [f"**sweep on {_md(result.host)}: {verdict.title} [{result.label}]**", ""]
     lines += [f"- {_md(line.removeprefix('- '))}" for line in verdict.lines]
     for _, table in tables(result):
-        rule = ["---:" if right else ":---" for right in table.right]
-        lines += ["", f"{_md(table.title)}", "", _row(table.columns), f"|{'|'.join(rule)}|"]
-        lines += [_row(cells) for cells in table.rows]
+        lines += _markdown_table(table)
     if not result.analysis.trusted:
         lines += ["", _WITHHELD]
+    lines += _markdown_gates(result)
     lines += ["", f"{_md(_source(result))}", ""]
     return "\n".join(lines)
+
+
+def _markdown_table(table: PlainTable) -> list[str]:
+    rule = ["---:" if right else ":---" for right in table.right]
+    head = ["", f"{_md(table.title)}", "", _row(table.columns), f"|{'|'.join(rule)}|"]
+    return [*head, *(_row(cells) for cells in table.rows)]
+
+
+def _markdown_gates(result: FullResult) -> list[str]:
+    """Blocks that were run again and what was not checked; nothing where there is none of it."""
+    again = rerun_table(result)
+    said = [f"- {_md(line)}" for line in gate_lines(result.analysis)]
+    return [*(_markdown_table(plain(again)) if again else []), *([""] if said else []), *said]
 
 
 def latex(result: FullResult) -> str:
@@ -51,6 +64,12 @@ def latex(result: FullResult) -> str:
     lines += [f"% {' '.join(line.split())}" for line in verdict_of(result).lines]
     if doubt:
         lines.append(f"% {_WITHHELD}")
+    # No table: a sentence of any length does not fit on paper.
+    said = [
+        *gate_lines(result.analysis),
+        *(f"block {it.block}, attempt {it.attempt}: {why(it)}" for it in result.analysis.reruns),
+    ]
+    lines += [f"% {' '.join(line.split())}" for line in said]
     for name, table in tables(result):
         shape = "".join("r" if right else "l" for right in table.right)
         lines += [

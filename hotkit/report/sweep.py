@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from hotkit.core.analysis import Analysis
+from hotkit.report.sweep_gates import gate_lines, rerun_table
 from hotkit.report.sweep_json import to_dict as to_dict
 from hotkit.report.sweep_tables import (
     Result,
@@ -23,6 +24,9 @@ from hotkit.report.sweep_tables import (
 )
 from hotkit.report.sweep_verdict import verdict_of
 from hotkit.report.sweep_words import dose_lines, drift_lines, statements
+
+# Rows of re-run blocks on a terminal.
+_MOST_RERUNS = 8
 
 
 class ProgressLike(Protocol):
@@ -53,6 +57,10 @@ def print_sweep(result: Result, console: Console) -> None:
     console.print(slowdown_table(result))
     for line in drift_lines(analysis.drift):
         console.print(f"  {line}")
+    if again := rerun_table(result, most=_MOST_RERUNS):
+        console.print(again)
+    for line in gate_lines(analysis):
+        console.print(Text(f"  {line}"))
     # What was seen does not depend on how long it took.
     if seen := accuracy_table(result):
         console.print(seen)

@@ -8,6 +8,7 @@ from hotkit.core.analysis import ArmResult, PerSample, TrackerDose, WithoutFar
 from hotkit.core.stats import Interval, Ratio
 from hotkit.core.stats_compare import Equivalence
 from hotkit.core.stats_session import OUTLIER_RULE, Drift
+from hotkit.report.sweep_gates import gates_dict
 from hotkit.report.sweep_tables import Result
 
 
@@ -38,6 +39,7 @@ def to_dict(result: Result) -> dict[str, Any]:
             "undefined": a_a.undefined,
         },
         "drift": _drift_dict(analysis.drift),
+        **gates_dict(analysis),
         "arms": [_arm_dict(arm) for arm in analysis.arms],
         "dose_response": [_dose_dict(dose) for dose in analysis.doses],
     }

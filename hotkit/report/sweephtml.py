@@ -17,6 +17,7 @@ import hotkit
 from hotkit.core.counters import counters_moved
 from hotkit.core.pareto import places
 from hotkit.report.plaintable import PlainTable, plain
+from hotkit.report.sweep_gates import gate_lines, rerun_table
 from hotkit.report.sweep_more import (
     COUNTERS_NOTE,
     REPRODUCE_NOTE,
@@ -123,6 +124,7 @@ def _sections(result: FullResult) -> list[Section]:
             name="session", title="The session", figures=_drawn(drawn, "session"),
             lines=drift_lines(analysis.drift),
         ),
+        *_gates(result),
         Section(
             name="environment", title="Environment", tables=_tables(environment_table(result)),
         ),
@@ -135,6 +137,15 @@ def _sections(result: FullResult) -> list[Section]:
             blocks=["\n".join(again["commands"]), json.dumps(again["description"], indent=1)],
         ),
     ]  # fmt: skip
+
+
+def _gates(result: FullResult) -> list[Section]:
+    """None where no block was run again and every gate was checked."""
+    again, said = rerun_table(result), gate_lines(result.analysis)
+    if not again and not said:
+        return []
+    title = "Gates and re-run blocks"
+    return [Section(name="gates", title=title, tables=_tables(again), lines=said)]
 
 
 def _drawn(drawn: Sequence[Panel], kind: str) -> list[Drawn]:
