@@ -94,7 +94,7 @@ def test_stopping_at_the_first_p_below_5_percent_would_be_wrong_far_more_often()
 
 
 def test_it_saves_blocks():
-    """What it is for: 9 blocks where 100 may be taken, when the noise is small beside the margin."""
+    """What it is for: 9 blocks of 100 where the noise is small beside the margin."""
     level = interim_level(LEAST, MOST)
     equivalent, _, blocks = words(*looked_at(0.0, 0.01), level)
     assert equivalent == 1.0 and blocks < 9
