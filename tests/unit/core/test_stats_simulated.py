@@ -358,15 +358,3 @@ def test_deleting_far_blocks_makes_intervals_too_short():
         reach = stats.sps.t.ppf(0.975, len(row) - 1) * row.std(ddof=1) / len(row) ** 0.5
         covered.append(abs(row.mean()) <= reach)
     assert np.mean(covered) < 0.91
-
-
-def test_boots_are_the_unit_beyond_a_boot():
-    """Boots differ by 0.5 %, blocks by 0.3 %: t over three boots covers, pooled blocks do not."""
-    rng = np.random.default_rng(9)
-    blocks = rng.normal(0, 0.5, (REPETITIONS, 3, 1)) + rng.normal(0, 0.3, (REPETITIONS, 3, 8))
-    means = blocks.mean(axis=2)
-    assert 0.94 <= 1 - significant(means) <= 0.96
-    assert 1 - significant(blocks.reshape(REPETITIONS, 24)) < 0.6
-    one = stats_session.over("boot", means[0])
-    low, high, _ = stats.fieller(means[:1], np.ones_like(means[:1]))
-    assert one.interval.low == pytest.approx(low[0]) and one.interval.high == pytest.approx(high[0])
