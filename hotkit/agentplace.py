@@ -17,7 +17,7 @@ from hotkit.host.zipapp import Built
 AGENT_DIRECTORY = "/var/lib/hotkit/agent"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """Where the agent runs: this machine (`host` None) or a host of an inventory."""
 
@@ -32,6 +32,12 @@ class Place:
         sudo = ["sudo", "-n", "--"] if self.host.way.become else []
         return Ssh(self.host.way).argv([*sudo, *argv])
 
+    def paths(self, files: Sequence[Built]) -> list[str]:
+        """Where these files are there, once they are installed."""
+        if self.host is None:
+            return [str(built.path) for built in files]
+        return [f"{AGENT_DIRECTORY}/{built.path.name}" for built in files]
+
     @property
     def python(self) -> str:
         if self.host is None:
@@ -42,14 +48,23 @@ class Place:
 
 def find_place(inventory: str | Path, limit: str | None, local: bool) -> Place:
     """This machine, or the first host of the inventory that may be reached. Raises HotkitError."""
+    return find_places(inventory, limit, local)[0]
+
+
+def find_places(inventory: str | Path, limit: str | None, local: bool) -> list[Place]:
+    """This machine, or all hosts of the inventory that may be reached. Raises HotkitError."""
     if local:
-        return Place("localhost", None, None)
+        return [Place("localhost", None, None)]
     known = load_inventory(inventory, limit)
     running = lab.running() if any(host.machine for host in known.hosts) else []
-    for host in known.hosts:
-        # A machine of the lab must run; of any other we cannot know without asking it.
-        if host.machine is None or host.name in running:
-            return Place(host.name, host, known)
+    # A machine of the lab must run; of any other we cannot know without asking it.
+    found = [
+        Place(host.name, host, known)
+        for host in known.hosts
+        if host.machine is None or host.name in running
+    ]
+    if found:
+        return found
     names = ", ".join(host.name for host in known.hosts)
     raise HotkitError(
         f"no machine of {inventory} runs ({names})",
@@ -58,11 +73,19 @@ def find_place(inventory: str | Path, limit: str | None, local: bool) -> Place:
     )
 
 
+def place_of(inventory: str | None, name: str) -> Place:
+    """The place of a sweep that was begun earlier: without an inventory it is this machine."""
+    if inventory is None:
+        return Place(name, None, None)
+    known = load_inventory(inventory, name)
+    return Place(name, known.hosts[0], known)
+
+
 def install(place: Place, files: Sequence[Built], folder: Path) -> list[str]:
     """Bring these files there unless they are; returns their paths on the host."""
+    paths = place.paths(files)
     if place.host is None or place.inventory is None:
-        return [str(built.path) for built in files]
-    paths = [f"{AGENT_DIRECTORY}/{built.path.name}" for built in files]
+        return paths
     sudo = ["sudo", "-n", "--"] if place.host.way.become else []
     found = Ssh(place.host.way).run([*sudo, "sha256sum", *paths], check=False, timeout=60)
     if [line.split()[0] for line in found.stdout.splitlines()] != [b.sha256 for b in files]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hotkit.core.comparison import Comparison, Session, compare
 from hotkit.errors import HotkitError
-from hotkit.sweep import SweepResult
+from hotkit.sweepfolder import SweepResult
 from hotkit.sweepreport import read_sweep
 
 
@@ -26,16 +26,17 @@ def compare_sweeps(folders: Sequence[Path]) -> tuple[Comparison, tuple[SweepResu
                 f"{folder}: has the very times of {first}: a session counts once",
                 hint="name each session once",
             )
-    sessions = [
-        Session(
-            name=str(result.folder),
-            manifest=result.manifest,
-            analysis=result.analysis,
-            work=_work(result),
-        )
-        for result in results
-    ]
-    return compare(sessions), results
+    return compare([session_of(result) for result in results]), results
+
+
+def session_of(result: SweepResult) -> Session:
+    """A sweep as the core compares it."""
+    return Session(
+        name=str(result.folder),
+        manifest=result.manifest,
+        analysis=result.analysis,
+        work=_work(result),
+    )
 
 
 def _work(result: SweepResult) -> str | None:

@@ -35,8 +35,8 @@ from hotkit.host.store import (
 from hotkit.host.workload import build_hotset, build_scan
 from hotkit.host.workloadspec import WorkloadSpec
 from hotkit.host.zipapp import Built, build_agent
+from hotkit.measuring import keep_heat, now, probe_host, silence_s
 from hotkit.parse.recording import RecordingBuilder
-from hotkit.sweep import keep_heat, now, probe_host, silence_s
 
 RUN = "record"
 KIND = "recording"

@@ -1,90 +1,72 @@
-"""The story of `hotkit sweep`: one host, one schedule, one directory, one answer.
+"""The story of `hotkit sweep`: hosts side by side, on each host one part after the other.
 
-read (description, host) -> decide (schedule) -> act (install, run, journal) -> decide (analysis).
+read (description, hosts) -> decide (parts, schedules) -> act (install, run, journal). What was
+found is read from the directories again (hotkit/sweepfolder.py, hotkit/sweepgroup.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hotkit
-from hotkit.agentplace import Place, find_place, install
-from hotkit.core.accuracy import HeatRange
-from hotkit.core.analysis import Analysis, RunResult, analyse
-from hotkit.core.design import Arm, PlannedRun, schedule, settings_of_arms
-from hotkit.core.labels import Label, machine_label
+from hotkit.agentplace import Place, find_places, install, place_of
+from hotkit.core.design import PlannedRun, schedule
 from hotkit.errors import ExitCode, HotkitError
-from hotkit.host.agentlink import PROTOCOL_VERSION, ask_agent, talk_to_agent
-from hotkit.host.run import run
+from hotkit.host.agentlink import PROTOCOL_VERSION
 from hotkit.host.runs import new_run_folder
-from hotkit.host.store import (
-    MANIFEST,
-    Journal,
-    create_sweep_folder,
-    journal_of,
-    read_journal,
-    read_manifest,
-    write_once,
-)
+from hotkit.host.store import MANIFEST, create_sweep_folder, read_manifest, write_once
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workload import build_hotset, build_scan
-from hotkit.host.workloadspec import CommandSpec, WorkloadSpec
 from hotkit.host.zipapp import Built, build_agent
-from hotkit.sweepjournal import RunCollector, against_truth, heat_ranges
+from hotkit.measuring import now, probe_host
+from hotkit.sweeplayout import boot_into
+from hotkit.sweeppart import Part, Progress, StopSign, Watch
+
+GROUP, PARTS = "sweep.json", "parts"
+# What Ctrl-C asks for, the first, second and third time.
+_STOPS = ("run", "now", "leave")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where the sweep stands: for the live view. `analysis` is of the blocks finished so far."""
+class PartKey:
+    """One part: a workload, measured in one boot of one layout (None: as it is) of one host."""
 
     host: str
-    step: str
-    done: int = 0
-    total: int = 0
-    block: int | None = None
-    blocks: int = 0
-    arm: str | None = None
-    analysis: Analysis | None = None
+    layout: str | None
+    boot: int
+    workload: str
+
+    @property
+    def name(self) -> str:
+        boot = f"boot{self.boot}" if self.layout else None
+        return "-".join(word for word in (self.host, self.layout, self.workload, boot) if word)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "host": self.host, "layout": self.layout, "boot": self.boot,
+            "workload": self.workload,
+        }  # fmt: skip
 
 
-Watch = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepResult:
-    """A finished sweep: its directory, what was planned and found, where it was measured."""
+@dataclass(slots=True)
+class _Job:
+    """What is the same for all parts of a sweep."""
 
     folder: Path
-    manifest: Mapping[str, Any]
-    runs: tuple[RunResult, ...]
-    analysis: Analysis
-
-    @property
-    def host(self) -> str:
-        return str(self.manifest["host"])
-
-    @property
-    def machine(self) -> Mapping[str, Any]:
-        """What the agent said about the machine: platform, kernel_release, knobs, ..."""
-        machine: Mapping[str, Any] = self.manifest["machine"]
-        return machine
-
-    @property
-    def label(self) -> Label:
-        """metal, virtual or emulated: what every figure of this sweep carries."""
-        return machine_label(self.machine)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        believable = self.analysis.trusted and self.analysis.defined
-        return ExitCode.OK if believable else ExitCode.NOT_TRUSTWORTHY
+    spec: SweepSpec
+    description_file: str
+    inventory: str | None
+    watch: Watch
+    stop: StopSign = field(default_factory=StopSign)
+    active: dict[str, Part] = field(default_factory=dict)
+    failures: dict[str, HotkitError] = field(default_factory=dict)
 
 
 def sweep(
@@ -95,86 +77,206 @@ def sweep(
     local: bool = False,
     out: Path | None = None,
     watch: Watch = lambda progress: None,
-) -> SweepResult:
-    """Measure once. `local` measures this machine, without inventory or ssh.
+) -> Path:
+    """Measure; returns the sweep's directory: `out`, or a new one below the state directory.
 
-    Everything is in `out` (default: a new directory below the state directory), also when the sweep
-    is cut off. Raises HotkitError; KeyboardInterrupt leaves host and journal clean.
+    Over all running hosts of the inventory within `limit`; `local` measures this machine, without
+    inventory or ssh. Everything is in the directory, also when the sweep is cut off: `resume` goes
+    on. Raises HotkitError, with exit code 130 after Ctrl-C (once: after the runs under way; twice:
+    at once; three times: the agents are left to themselves).
     """
     spec = load_sweep_spec(description)
+    places = find_places(inventory, limit, local)
+    known = places[0].inventory
+    job = _Job(
+        folder=create_sweep_folder(out.absolute() if out else new_run_folder("sweep")),
+        spec=spec,
+        description_file=str(description) if description else "sweep-default.yml (shipped)",
+        inventory=str(known.path) if known else None,
+        watch=watch,
+    )
+    keys = parts_of(spec, [place.name for place in places])
+    if len(keys) > 1:
+        write_once(
+            job.folder / GROUP,
+            {
+                "created": now(),
+                "hotkit": hotkit.__version__,
+                "description_file": job.description_file,
+                "description": spec.model_dump(mode="json"),
+                "inventory": job.inventory,
+                "parts": [key.to_dict() for key in keys],
+            },
+        )
+    _carry_out(job, {place: [k for k in keys if k.host == place.name] for place in places})
+    return job.folder
+
+
+def resume(folder: Path, *, watch: Watch = lambda progress: None) -> Path:
+    """Go on with a sweep that was cut off, whatever cut it off; returns its directory.
+
+    Of a sweep that is finished nothing is done again. Raises HotkitError as `sweep` does.
+    """
+    folder = folder.absolute()
+    known = read_manifest(folder, GROUP) if (folder / GROUP).exists() else None
+    document = known or read_manifest(folder)
+    if "description" not in document:
+        raise HotkitError(f"{folder}: is no sweep")
+    spec = SweepSpec.model_validate(document["description"])
+    parts = known["parts"] if known else [document["part"]]
+    keys = [PartKey(**{k: part[k] for k in PartKey.__slots__}) for part in parts]
+    job = _Job(
+        folder=folder,
+        spec=spec,
+        description_file=document["description_file"],
+        inventory=document["inventory"],
+        watch=watch,
+    )
+    hosts = list(dict.fromkeys(key.host for key in keys))
+    places = {host: place_of(job.inventory, host) for host in hosts}
+    _carry_out(job, {places[host]: [k for k in keys if k.host == host] for host in hosts})
+    return folder
+
+
+def stop(folder: Path, when: str) -> list[str]:
+    """Ask the agents of a sweep to stop ("run", "block", "now"); a sentence for each part."""
+    said = []
+    for part in part_folders(folder.absolute()):
+        manifest = read_manifest(part)
+        place = place_of(manifest["inventory"], manifest["host"])
+        told = Part(part, place, lambda progress: None, StopSign()).ask_to_stop(when)
+        said.append(f"{manifest['part']['name']}: {told}")
+    return said
+
+
+def parts_of(spec: SweepSpec, hosts: Sequence[str]) -> list[PartKey]:
+    """All parts in the order in which a host takes them: boots are the outer level."""
+    layouts: Sequence[str | None] = spec.layouts or (None,)
+    return [
+        PartKey(host=host, layout=layout, boot=boot, workload=workload)
+        for host in hosts
+        for boot in range(spec.boots)
+        for layout in layouts
+        for workload in spec.named_workloads
+    ]
+
+
+def part_folders(folder: Path) -> list[Path]:
+    """The directories of the parts that have begun; a sweep of one part is its own."""
+    if not (folder / GROUP).exists():
+        return [folder]
+    names = [part["name"] for part in read_manifest(folder, GROUP)["parts"]]
+    return [folder / PARTS / name for name in names if (folder / PARTS / name / MANIFEST).exists()]
+
+
+def _carry_out(job: _Job, work: Mapping[Place, Sequence[PartKey]]) -> None:
+    """Every host in a thread of its own; Ctrl-C is heard here."""
+    threads = [
+        threading.Thread(target=_host, args=(job, place, keys), name=place.name, daemon=True)
+        for place, keys in work.items()
+    ]
+    for thread in threads:
+        thread.start()
+    asked = 0
+    while any(thread.is_alive() for thread in threads):
+        try:
+            for thread in threads:
+                thread.join(0.1)
+        except KeyboardInterrupt:
+            job.stop.raise_to(_STOPS[min(asked, 2)])
+            asked += 1
+            if job.stop.when == "leave":
+                break
+            for name, part in list(job.active.items()):
+                job.watch(Progress(host=name, step=_STOPPING[job.stop.when]))
+                part.heed_stop()
+    _report_failures(job, len(work))
+
+
+_STOPPING = {
+    "run": "stopping after this run (Ctrl-C again: now)",
+    "now": "stopping now (Ctrl-C again: leave the agent to itself)",
+}
+
+
+def _report_failures(job: _Job, hosts: int) -> None:
+    again = f"hotkit sweep resume {job.folder}"
+    if job.stop.when:
+        left = job.stop.when == "leave"
+        raise HotkitError(
+            "interrupted; " + ("agents still running go on by themselves" if left else
+            "agent and workload have ended, all knobs are back"),
+            hint=f"what was measured is kept; to go on: {again}",
+            exit_code=ExitCode.INTERRUPTED,
+        )  # fmt: skip
+    if not job.failures:
+        return
+    first = next(iter(job.failures.values()))
+    others = f" ({len(job.failures)} of {hosts} hosts failed)" if hosts > 1 else ""
+    raise HotkitError(
+        f"{first.message}{others}",
+        hint=first.hint or f"what was measured is kept; to go on: {again}",
+        exit_code=first.exit_code,
+    )
+
+
+def _host(job: _Job, place: Place, keys: Sequence[PartKey]) -> None:
+    """The parts of one host, one after the other; a part that fails ends the host's sweep."""
+    single = not (job.folder / GROUP).exists()
+    try:
+        for key in keys:
+            if job.stop.when:
+                return
+            folder = job.folder if single else job.folder / PARTS / key.name
+            _part(job, place, key, folder)
+    except HotkitError as error:
+        job.failures[place.name] = error
+    finally:
+        job.active.pop(place.name, None)
+
+
+def _part(job: _Job, place: Place, key: PartKey, folder: Path) -> None:
+    if not (folder / MANIFEST).exists():
+        boot_into(place, key.layout, key.boot, job.watch)
+        begin(job, place, key, folder)
+    part = Part(folder, place, job.watch, job.stop)
+    job.active[place.name] = part
+    if not part.carry_out() and not job.stop.when:
+        raise HotkitError(
+            f"{place.name}: stopped by hotkit sweep stop",
+            hint=f"what was measured is kept; to go on: hotkit sweep resume {job.folder}",
+            exit_code=ExitCode.INTERRUPTED,
+        )
+
+
+def begin(job: _Job, place: Place, key: PartKey, folder: Path) -> None:
+    """Install the agent, ask it what works, write the manifest: from here on it can be resumed."""
+    spec = job.spec.of_workload(key.workload)
     arms = spec.named_arms()
-    runs = schedule(arms, spec.blocks, spec.seed)
-    place = find_place(inventory, limit, local)
-    watch(Progress(host=place.name, step="building agent and workload"))
-    agent, workload, scan = build_agent(), build_hotset(), build_scan()
-    folder = create_sweep_folder(out.absolute() if out else new_run_folder("sweep"))
-    watch(Progress(host=place.name, step="installing the agent"))
-    paths = install(place, (agent, workload, scan), folder)
-    watch(Progress(host=place.name, step="asking the agent what works"))
+    runs = schedule(arms, spec.most_blocks, spec.seed)
+    if folder != job.folder:
+        (folder / "raw").mkdir(parents=True, exist_ok=True, mode=0o700)
+    job.watch(Progress(host=place.name, step="building agent and workload"))
+    files = {"agent": build_agent(), "workload": build_hotset(), "scan": build_scan()}
+    job.watch(Progress(host=place.name, step="installing the agent"))
+    paths = install(place, list(files.values()), folder)
+    job.watch(Progress(host=place.name, step="asking the agent what works"))
     machine = probe_host(place, paths[0], arms)
     plan = _plan_for_agent(spec, runs)
-    write_once(
-        folder / MANIFEST,
-        _manifest(place, spec, description, plan, machine, (agent, workload, scan)),
-    )
-    with journal_of(folder, hint=f"what was measured is kept in {folder}") as journal:
-        _measure(place, spec, plan, paths, journal, watch)
-    return load_sweep(folder)
-
-
-def load_sweep(folder: Path) -> SweepResult:
-    """Analyse a sweep directory anew, from its manifest and journal alone."""
-    manifest = read_manifest(folder)
-    if "description" not in manifest:
-        raise HotkitError(f"{folder}: is no sweep", hint=f"hotkit record report {folder}")
-    collector = RunCollector(manifest["schedule"]["runs"])
-    for event in read_journal(folder):
-        collector.add(event)
-    try:
-        analysis = _analyse(collector, manifest)
-    except ValueError as error:
-        raise HotkitError(f"{folder}: {error}", exit_code=ExitCode.NOT_TRUSTWORTHY) from error
-    return SweepResult(
-        folder=folder, manifest=manifest, runs=tuple(collector.runs), analysis=analysis
-    )
-
-
-def _analyse(found: RunCollector, manifest: Mapping[str, Any]) -> Analysis:
-    description = manifest["description"]
-    return analyse(
-        found.runs,
-        reruns=found.reruns,
-        gates=found.gates,
-        blocks=description["blocks"],
-        sesoi_fraction=description["smallest_effect_percent"] / 100,
-        settings=settings_of_arms(manifest["schedule"]["runs"]),
-    )
-
-
-def probe_host(place: Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
-    """The machine as the agent describes it; an error when a tracker cannot be used there."""
-    argv = place.words([place.python, agent, "probe"])
-    wanted = [{"tracker": arm.tracker, "settings": dict(arm.settings)} for arm in arms]
-    done = run(argv, check=False, timeout=120, input=json.dumps(wanted) + "\n")
-    events = ask_agent(done, host=place.name)
-    for event in events:
-        if event["type"] == "probe" and not event["available"]:
-            raise HotkitError(
-                f"{place.name}: tracker {event['tracker']}: {event['reason']}",
-                hint=event["fix"],
-                exit_code=ExitCode.VERDICT_FAILED,
-            )
-    machine: dict[str, Any] = events[0]["machine"]
-    return machine
+    write_once(folder / MANIFEST, _manifest(job, place, key, spec, plan, machine, files))
 
 
 def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, Any]:
     work = spec.only_workload
-    seconds = work.seconds
+    gates = ({} if spec.gates else None) if isinstance(spec.gates, bool) else spec.gates
+    minutes = spec.until.minutes if spec.until else None
     return {
         "v": PROTOCOL_VERSION,
         "workload": {"kind": work.kind, "parameters": work.parameters()},
-        "calibrate_ms": round(1000 * seconds) if seconds else None,
+        "calibrate_ms": round(1000 * work.seconds) if work.seconds else None,
+        "gates": gates,
+        "most_s": 60 * minutes if minutes else None,
+        "least_blocks": spec.blocks,
         "runs": [
             {
                 "run": planned.name,
@@ -191,111 +293,30 @@ def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, An
 
 
 def _manifest(
+    job: _Job,
     place: Place,
+    key: PartKey,
     spec: SweepSpec,
-    description: Path | None,
     plan: Mapping[str, Any],
     machine: Mapping[str, Any],
-    files: Sequence[Built],
+    files: Mapping[str, Built],
 ) -> dict[str, Any]:
     text = json.dumps(plan, sort_keys=True)
     return {
         "created": now(),
         "hotkit": hotkit.__version__,
+        "sweep": secrets.token_hex(6),
         "host": place.name,
-        "inventory": str(place.inventory.path) if place.inventory else None,
-        "description_file": str(description) if description else "sweep-default.yml (shipped)",
+        "part": key.to_dict(),
+        "inventory": job.inventory,
+        "description_file": job.description_file,
         "description": spec.model_dump(mode="json"),
         "seed": spec.seed,
         "machine": machine,
         "schedule": plan,
+        "files": {name: built.path.name for name, built in files.items()},
         "sha256": {
             "schedule": hashlib.sha256(text.encode()).hexdigest(),
-            **dict(zip(("agent", "workload", "scan"), (b.sha256 for b in files), strict=True)),
+            **{name: built.sha256 for name, built in files.items()},
         },
     }
-
-
-def _measure(
-    place: Place,
-    spec: SweepSpec,
-    plan: Mapping[str, Any],
-    paths: Sequence[str],
-    journal: Journal,
-    watch: Watch,
-) -> None:
-    """Carry out the schedule; every event is on disk before it counts."""
-    agent, workload, scan = paths
-    argv = place.words([place.python, agent, "run", "--binary", workload, "--scan", scan])
-    planned = {entry["run"]: entry for entry in plan["runs"]}
-    collector = RunCollector(plan["runs"])
-    analysis: Analysis | None = None
-    truth: dict[str, Any] = {}
-    heat: list[HeatRange] = []
-    total = len(planned)
-    manifest = {"description": spec.model_dump(mode="json"), "schedule": plan}
-    silence = silence_s(spec.only_workload)
-    step = "finding the amount of work" if plan["calibrate_ms"] else "starting"
-    watch(Progress(host=place.name, step=step, total=total))
-    with talk_to_agent(
-        argv, plan, host=place.name, remote=place.host is not None, silence_s=silence
-    ) as events:
-        for event in events:
-            if event["type"] == "run":
-                truth, heat = event["truth"], []
-                entry = planned[event["run"]]
-                watch(
-                    Progress(
-                        host=place.name,
-                        step="running",
-                        done=len(collector.runs),
-                        total=total,
-                        block=entry["block"],
-                        blocks=spec.blocks,
-                        arm=entry["arm"],
-                        analysis=analysis,
-                    )  # fmt: skip
-                )
-            elif event["type"] == "sample":
-                heat = heat_ranges(event)
-                event = keep_heat(event, truth, journal)
-            elif event["type"] == "end" and event["run"]:
-                judged = against_truth(heat, truth, event)
-                event = {**event, "accuracy": judged.to_dict() if judged else None}
-            journal.append({**event, "received": now()})
-            if collector.add(event):
-                analysis = _so_far(collector, manifest) or analysis
-    watch(
-        Progress(host=place.name, step="done", done=total, total=total, blocks=spec.blocks,
-                 analysis=analysis)
-    )  # fmt: skip
-
-
-def silence_s(workload: WorkloadSpec) -> float:
-    """How long the agent may say nothing: in emulation everything takes longer than planned."""
-    if isinstance(workload, CommandSpec):
-        return 300 + 2 * workload.most_s + workload.within_s
-    return 300 + 60 * (workload.seconds or 60)
-
-
-def keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
-    """The event with its heat moved to a file below raw/, beside the ground truth."""
-    blob = json.dumps({"truth": truth, "hot": event["hot"]}, separators=(",", ":")).encode()
-    kept = journal.keep_raw(f"{event['run']}.heat.json", blob) if event["hot"] else None
-    digest = hashlib.sha256(blob).hexdigest()
-    where = {"file": f"raw/{kept.name}", "sha256": digest} if kept else None
-    return {**event, "hot": where}
-
-
-def _so_far(found: RunCollector, manifest: Mapping[str, Any]) -> Analysis | None:
-    """The running estimate, once two blocks are there."""
-    blocks = {run.block for run in found.runs}
-    try:
-        return _analyse(found, manifest) if len(blocks) > 2 else None
-    except ValueError:
-        return None
-
-
-def now() -> str:
-    """The controller's time, for manifest and journal."""
-    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")

@@ -130,6 +130,9 @@ def _job(
         emitter.emit("error", run=None, message=f"the agent cannot go on: {error}", fix=None)
         return EXIT_FAILED
     except KeyboardInterrupt:
+        # Asked to by `stop`; a machine that shuts down interrupts us too, and that is no end.
+        if session is not None and session.stop_wanted() == "now":
+            emitter.emit("end", run=None, stopped="now")
         return EXIT_INTERRUPTED
     finally:
         # From here on nothing may interrupt: the workload must not outlive us.

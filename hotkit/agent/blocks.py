@@ -39,7 +39,10 @@ class Blocks:
         self._stop_wanted = stop_wanted
 
     def carry_out(self) -> dict[str, Any]:
-        """All blocks; returns `runs` carried out, and `stopped` ("run", "block", "time" or "")."""
+        """All blocks; returns `runs` carried out, and `stopped` ("run", "block", "time" or "").
+
+        With "time" also `blocks`: those before it are all there will be.
+        """
         began = time.monotonic()
         count = 0
         for block, members in itertools.groupby(self._runs, key=lambda run: run.get("block", 0)):
@@ -50,7 +53,7 @@ class Blocks:
             # A pair of blocks is begun whole or not at all: half of it would not be in balance.
             late = self._most_s is not None and time.monotonic() - began > self._most_s
             if late and block >= self._least_blocks and block % 2 == 0 and todo == whole:
-                return {"runs": count, "stopped": "time"}
+                return {"runs": count, "stopped": "time", "blocks": block}
             done, stopped = self._block(block, whole, todo)
             count += done
             if not stopped and self._stop_wanted() == "block":

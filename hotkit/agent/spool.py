@@ -4,7 +4,7 @@
 
   k.jsonl     its events, each on disk before anybody hears of it; locked while the agent lives
   k.pid       the agent
-  k.stop      what is asked of it: "run" or "block", to stop after the current one
+  k.stop      what is asked of it: "run" or "block", to stop after the current one, or "now"
   k.log       what it said besides (tracebacks)
   k.reserve   space that is given back when the disk is full, so that the agent can still say so
 
@@ -52,7 +52,7 @@ class Session:
         self.reserve = self.folder / f"{number}.reserve"
 
     def stop_wanted(self) -> str:
-        """What was asked: "run", "block" or "" for nothing."""
+        """What was asked: "run", "block", "now" or "" for nothing."""
         try:
             return self.stop.read_text().strip()
         except OSError:
@@ -76,10 +76,10 @@ class Session:
         """After the current run or block, or now. Nothing where no agent lives."""
         if not self.alive():
             return
+        partial = self.stop.with_suffix(".part")
+        partial.write_text(when)
+        partial.rename(self.stop)
         if when != "now":
-            partial = self.stop.with_suffix(".part")
-            partial.write_text(when)
-            partial.rename(self.stop)
             return
         with suppress(OSError, ValueError):
             os.kill(int(self.pid.read_text()), signal.SIGTERM)

@@ -1,24 +1,65 @@
-"""`hotkit sweep`."""
+"""`hotkit sweep`: run one, or what else there is to do about one."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import importlib
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.live import Live
 
 from hotkit.cli.options import on_hosts
-from hotkit.report.sweep import print_sweep, progress_line, progress_view, to_dict
-from hotkit.sweep import Progress, load_sweep, sweep
+from hotkit.cli.sweepview import live, show_result
+from hotkit.sweep import sweep
+
+_ELSEWHERE = {
+    "init": "sweep_init",
+    "plan": "sweep_plan",
+    "resume": "sweep_manage",
+    "status": "sweep_manage",
+    "stop": "sweep_manage",
+    "watch": "sweep_manage",
+}
 
 
-@click.command("sweep")
+class _Group(click.Group):
+    """Its commands live elsewhere; anything that is none of them is for `run`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _ELSEWHERE:
+            module = importlib.import_module(f"hotkit.cli.{_ELSEWHERE[cmd_name]}")
+            found: click.Command = getattr(module, cmd_name)
+            return found
+        return super().get_command(ctx, cmd_name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {*self.list_commands(ctx), *ctx.help_option_names}
+        return super().parse_args(ctx, args if args and args[0] in known else ["run", *args])
+
+
+@click.group("sweep", cls=_Group)
+def command() -> None:
+    """Measure what hotness trackers cost: A/B sweeps in randomised blocks.
+
+    `hotkit sweep FILE` is `hotkit sweep run FILE`.
+
+    \b
+    From a description to a report:
+      hotkit sweep init my.yml         a description that explains itself
+      hotkit sweep plan my.yml         what it will do, how long, and what it will be able to see
+      hotkit sweep my.yml --out first  measure, on every running host of the inventory
+      hotkit sweep status first        how far it is; watch: the live view, from any terminal
+      hotkit sweep resume first        go on after Ctrl-C, a crash, a reboot, a power cut
+      hotkit report first --html first.html
+
+    The agent on a host goes on by itself when the connection breaks. docs/sweep.md has the design,
+    the statistics and every key.
+    """
+
+
+@command.command("run")
 @click.argument(
     "description",
     metavar="[SWEEP.yml]",
@@ -26,8 +67,9 @@ from hotkit.sweep import Progress, load_sweep, sweep
     type=click.Path(exists=True, path_type=Path),
 )
 @on_hosts(
-    "Measure on this host (default: the first running).",
+    "Measure on these hosts only (an Ansible host pattern; default: all that run).",
     "Measure this machine: no inventory, no ssh.",
+    limit_is="PATTERN",
 )
 @click.option(
     "--out",
@@ -35,7 +77,7 @@ from hotkit.sweep import Progress, load_sweep, sweep
     help="Keep everything in this new directory (default: a new one below the state directory).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def command(
+def run(
     description: Path | None,
     inventory: str,
     limit: str | None,
@@ -47,16 +89,21 @@ def command(
 
     SWEEP.yml says what to measure; without it the description that comes with hotkit is used
     (soft-dirty tracking of the workload hotset, a minute or two). SWEEP.yml may also be the
-    directory of a finished sweep: its report is then printed again, from the journal.
+    directory of a sweep: its report is then printed again, from the journal.
 
     Each block holds two runs without a tracker and one of every arm, in an order that the seed
     draws and that every second block turns round: a steady drift cancels. The two off
     runs tell whether the session can be trusted (A/A); the rest gives the overhead per sample with
-    its 95 % interval. Every run is journalled before it counts, and nothing is ever overwritten.
+    its 95 % interval. Hosts work side by side, each on whole blocks. Every run is journalled before
+    it counts, and nothing is ever overwritten.
+
+    Ctrl-C ends a sweep after the run that is under way, a second one at once; `hotkit sweep resume`
+    goes on with the next run. A run during which the machine was not quiet (a gate failed) makes
+    its block begin anew, and is kept in the record.
 
     \b
     Examples:
-      hotkit sweep                                 the first running machine of the lab
+      hotkit sweep                                 every running machine of the lab
       hotkit sweep my.yml -i my-lab --limit tier1 --out results/first
       hotkit sweep results/first                   the report again
       hotkit sweep --local --json | jq .arms[].slowdown
@@ -68,48 +115,9 @@ def command(
     session is not trustworthy; 130 interrupted (what was journalled stays).
     """
     if description is not None and description.is_dir():
-        result = load_sweep(description)
-    else:
-        with _live() as watch:
-            result = sweep(
-                description, inventory=inventory, limit=limit, local=local, out=out, watch=watch
-            )
-    if as_json:
-        click.echo(json.dumps(to_dict(result), indent=2))
-    else:
-        # A log file is as wide as it needs to be; a terminal is as wide as it is.
-        width = None if sys.stdout.isatty() else 120
-        print_sweep(result, Console(file=sys.stdout, highlight=False, width=width))
-    return result.exit_code
-
-
-@contextmanager
-def _live() -> Iterator[Callable[[Progress], None]]:
-    """A live view on a terminal; in a log one line per step and block. Always on stderr."""
-    console = Console(stderr=True, highlight=False)
-    began = time.monotonic()
-    if not console.is_terminal:
-        seen: set[object] = set()
-
-        def tell(progress: Progress) -> None:
-            key = progress.step if progress.block is None else progress.block
-            if key not in seen:
-                seen.add(key)
-                line = progress_line(progress, time.monotonic() - began)
-                console.print(line, soft_wrap=True)
-
-        yield tell
-        return
-    latest: list[Progress] = []
-
-    def draw() -> object:
-        return progress_view(latest[-1], time.monotonic() - began) if latest else ""
-
-    # get_renderable is asked four times a second, so the clock runs while the agent is silent.
-    with Live(
-        console=console,
-        get_renderable=draw,  # type: ignore[arg-type]
-        refresh_per_second=4,
-        transient=True,
-    ):
-        yield lambda progress: latest.append(progress)
+        return show_result(description, as_json=as_json)
+    with live() as watch:
+        folder = sweep(
+            description, inventory=inventory, limit=limit, local=local, out=out, watch=watch
+        )
+    return show_result(folder, as_json=as_json)

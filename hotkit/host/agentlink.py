@@ -10,11 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from hotkit.agent.spool import GONE
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.run import describe_end, spawn
 
 PROTOCOL_VERSION = 1
 _UNREACHABLE = 255  # ssh's own exit status
+
+
+class ConnectionLost(HotkitError):
+    """The way to the host broke, or it fell silent; an agent that was started goes on."""
+
+
+class AgentGone(HotkitError):
+    """The agent died before its schedule was done: killed, or with its machine."""
 
 
 @contextmanager
@@ -27,6 +36,26 @@ def talk_to_agent(
     ends workload and tracker by itself. Raises HotkitError for a lost connection (exit code 3), an
     agent that says nothing for `silence_s`, or one that breaks the protocol.
     """
+    line = json.dumps(schedule).encode() + b"\n"
+    with _conversation(argv, line) as child:
+        yield _events(child, 0, host, remote, silence_s)
+
+
+@contextmanager
+def follow_agent(
+    argv: Sequence[str], *, first: int, host: str, remote: bool, silence_s: float
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Yield the events, from number `first` on, of an agent that runs by itself (agent/spool.py).
+
+    `argv` is a follower. Raises ConnectionLost, AgentGone, or HotkitError for what the agent
+    itself could not do.
+    """
+    with _conversation(argv, b"") as child:
+        yield _events(child, first, host, remote, silence_s)
+
+
+@contextmanager
+def _conversation(argv: Sequence[str], line: bytes) -> Iterator[subprocess.Popen[bytes]]:
     with spawn(
         argv,
         stdin=subprocess.PIPE,
@@ -37,10 +66,10 @@ def talk_to_agent(
     ) as child:
         assert child.stdin is not None
         with suppress(BrokenPipeError):  # how it ended is said below
-            child.stdin.write(json.dumps(schedule).encode() + b"\n")
+            child.stdin.write(line)
             child.stdin.flush()
         try:
-            yield _events(child, host, remote, silence_s)
+            yield child
         finally:
             with suppress(OSError):
                 child.stdin.close()
@@ -53,10 +82,10 @@ def talk_to_agent(
 
 
 def _events(
-    child: subprocess.Popen[bytes], host: str, remote: bool, silence_s: float
+    child: subprocess.Popen[bytes], first: int, host: str, remote: bool, silence_s: float
 ) -> Iterator[dict[str, Any]]:
     assert child.stdout is not None and child.stderr is not None
-    for expected, line in enumerate(_lines(child, host, silence_s)):
+    for expected, line in enumerate(_lines(child, host, silence_s), start=first):
         try:
             event: dict[str, Any] = json.loads(line)
             number, version = event["seq"], event["v"]
@@ -85,15 +114,19 @@ def _events(
     last = f": {said[-1]}" if said else ""
     # A signal ended our ssh, not the agent: that would be 128 + its number.
     if remote and (status == _UNREACHABLE or status < 0):
-        raise HotkitError(
+        raise ConnectionLost(
             f"{host}: the connection was lost{last}",
-            hint="what was journalled so far is kept; the agent ends by itself",
+            hint="what was journalled so far is kept",
             exit_code=ExitCode.UNREACHABLE,
         )
-    raise HotkitError(
-        f"{host}: the agent {describe_end(status)} before its schedule was done{last}",
+    raise AgentGone(
+        f"{host}: the agent {_how(status)} before its schedule was done{last}",
         exit_code=ExitCode.VERDICT_FAILED,
     )
+
+
+def _how(status: int) -> str:
+    return "ended" if status == GONE else describe_end(status)
 
 
 def _lines(child: subprocess.Popen[bytes], host: str, silence_s: float) -> Iterator[bytes]:
@@ -103,7 +136,7 @@ def _lines(child: subprocess.Popen[bytes], host: str, silence_s: float) -> Itera
     rest = b""
     while True:
         if not select.select([handle], [], [], silence_s)[0]:
-            raise HotkitError(
+            raise ConnectionLost(
                 f"{host}: the agent said nothing for {silence_s:.0f} s",
                 exit_code=ExitCode.UNREACHABLE,
             )

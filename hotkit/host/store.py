@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from hotkit.errors import ExitCode, HotkitError
+from hotkit.host.jsonlines import json_lines
 
 SCHEMA_VERSION = 1
 MANIFEST, JOURNAL, RAW = "manifest.json", "journal.jsonl", "raw"
+# A sweep of several parts: what it consists of, and the directory of the parts.
+GROUP, PARTS = "sweep.json", "parts"
 
 
 def create_sweep_folder(folder: Path) -> Path:
@@ -75,25 +79,62 @@ class Journal:
         self.path = folder / JOURNAL
         self.raw = folder / RAW
         # O_APPEND: two writers cannot overwrite each other, whatever they believe the end to be.
-        self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._handle)
+            raise HotkitError(
+                f"{folder}: another hotkit is at work on it",
+                hint=f"look on: hotkit sweep watch {folder}",
+            ) from None
+        self._end_torn_line()
+
+    def _end_torn_line(self) -> None:
+        """What a full disk or a power cut left of a last line is cut off: it never counted."""
+        size = os.fstat(self._handle).st_size
+        tail = os.pread(self._handle, 1 << 20, max(0, size - (1 << 20)))
+        if size and not tail.endswith(b"\n"):
+            os.ftruncate(self._handle, size - len(tail) + tail.rfind(b"\n") + 1)
 
     def append(self, event: Mapping[str, Any]) -> None:
-        """Write one line and wait until the disk has it."""
+        """Write one line and wait until the disk has it; of a line that fails nothing stays."""
         line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        before = os.fstat(self._handle).st_size
         try:
             while line:
                 line = line[os.write(self._handle, line) :]
             os.fsync(self._handle)
         except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._handle, before)
             raise disk_error(self.path, error) from error
 
     def keep_raw(self, name: str, blob: bytes) -> Path:
-        """Store a file below raw/ that must not exist yet."""
+        """Store a file below raw/, whole or not at all; returns its path.
+
+        A file that is there with the same content is it; with another the name gets a number.
+        """
         path = self.raw / name
+        number = 1
         try:
-            with path.open("xb") as file:
+            while path.exists():
+                if path.read_bytes() == blob:
+                    return path
+                number += 1
+                path = self.raw / f"{number}-{name}"
+            partial = self.raw / f".{name}.part"
+            with partial.open("wb") as file:
                 file.write(blob)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                (self.raw / f".{name}.part").unlink(missing_ok=True)
             raise disk_error(path, error) from error
         return path
 
@@ -109,30 +150,35 @@ class Journal:
         os.close(self._handle)
 
 
+def is_written(folder: Path) -> bool:
+    """Whether a hotkit has the journal open now."""
+    try:
+        handle = os.open(folder / JOURNAL, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+
+
 def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
     """The events of a sweep. A last line that was cut off (power failure) is left out.
 
-    Raises HotkitError with file and line for any other line that is not a JSON object.
+    Nothing where no journal was begun. Raises HotkitError with file and line for any other line
+    that is not a JSON object.
     """
     path = folder / JOURNAL
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise HotkitError(f"{path}: cannot be read: {error.strerror}") from error
-    # Every complete line ends with a newline, so the last piece is empty or cut off.
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            event = json.loads(line)
-        except ValueError as error:
-            raise HotkitError(f"{path}:{number}: not a JSON line") from error
-        if not isinstance(event, dict):
-            raise HotkitError(f"{path}:{number}: not a JSON object")
-        yield event
+    if path.exists() or not (folder / MANIFEST).exists():
+        yield from json_lines(path)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a sweep directory."""
-    path = folder / MANIFEST
+def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
+    """The manifest of a sweep directory, or another document of it. Raises HotkitError."""
+    path = folder / name
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
     except OSError as error:

@@ -7,10 +7,12 @@ import io
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import hotkit.agent
+from hotkit.errors import HotkitError
 from hotkit.host.dirs import cache_dir
 
 # ZIP knows no earlier date; a real one would change the bytes.
@@ -30,6 +32,23 @@ def build_agent() -> Built:
     """The agent as a zipapp in the cache; built only when its sources changed."""
     blob = _pack()
     return store_blob(blob, "agent", ".pyz")
+
+
+def built_before(names: Mapping[str, str], sha256: Mapping[str, str]) -> list[Built]:
+    """The files of a sweep that was begun earlier, from the cache, in the order of `names`.
+
+    Raises HotkitError when one is not there any more: another would measure something else.
+    """
+    found = []
+    for what, name in names.items():
+        path = cache_dir() / "agent" / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256[what]:
+            raise HotkitError(
+                f"{path}: the {what} that the sweep was begun with is not there any more",
+                hint="begin a new sweep: another build would measure something else",
+            )
+        found.append(Built(path, sha256[what]))
+    return found
 
 
 def store_blob(blob: bytes, stem: str, suffix: str) -> Built:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hotkit.errors import HotkitError
-from hotkit.host.store import Journal, create_sweep_folder, read_journal, write_once
+from hotkit.host.store import Journal, create_sweep_folder, is_written, read_journal, write_once
 
 
 def test_round_trip(tmp_path):
@@ -18,10 +18,28 @@ def test_round_trip(tmp_path):
         journal.keep_raw("a.json", b"x")
     with Journal(folder) as journal:
         journal.append({"type": "more"})
-        with pytest.raises(HotkitError, match=r"a\.json: cannot be written"):
-            journal.keep_raw("a.json", b"y")
+        assert journal.keep_raw("a.json", b"x").name == "a.json"
+        assert journal.keep_raw("a.json", b"y").name == "2-a.json"
     assert [event["type"] for event in read_journal(folder)] == ["run", "end", "more"]
     assert (folder / "raw/a.json").read_bytes() == b"x"
+    assert sorted(path.name for path in (folder / "raw").iterdir()) == ["2-a.json", "a.json"]
+
+
+def test_one_writer_at_a_time(tmp_path):
+    folder = create_sweep_folder(tmp_path / "sweep")
+    with Journal(folder):
+        assert is_written(folder)
+        with pytest.raises(HotkitError, match="another hotkit is at work on it"):
+            Journal(folder)
+    assert not is_written(folder)
+
+
+def test_a_torn_line_does_not_spoil_the_next_one(tmp_path):
+    folder = create_sweep_folder(tmp_path / "sweep")
+    (folder / "journal.jsonl").write_bytes(b'{"type":"run"}\n{"type":"en')
+    with Journal(folder) as journal:
+        journal.append({"type": "end"})
+    assert [event["type"] for event in read_journal(folder)] == ["run", "end"]
 
 
 def test_nothing_is_overwritten(tmp_path):

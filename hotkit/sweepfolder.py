@@ -1,0 +1,93 @@
+"""A sweep directory (of one part), analysed: from its manifest and journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hotkit.core.analysis import Analysis, RunResult, analyse
+from hotkit.core.design import settings_of_arms
+from hotkit.core.labels import Label, machine_label
+from hotkit.core.sweepstate import SweepState
+from hotkit.errors import ExitCode, HotkitError
+from hotkit.host.store import read_journal, read_manifest
+from hotkit.sweepjournal import RunCollector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResult:
+    """A sweep: its directory, what was planned and found, where it was measured."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    runs: tuple[RunResult, ...]
+    analysis: Analysis
+    state: SweepState
+
+    @property
+    def host(self) -> str:
+        return str(self.manifest["host"])
+
+    @property
+    def machine(self) -> Mapping[str, Any]:
+        """What the agent said about the machine: platform, kernel_release, knobs, ..."""
+        machine: Mapping[str, Any] = self.manifest["machine"]
+        return machine
+
+    @property
+    def label(self) -> Label:
+        """metal, virtual or emulated: what every figure of this sweep carries."""
+        return machine_label(self.machine)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        believable = self.analysis.trusted and self.analysis.defined
+        return ExitCode.OK if believable else ExitCode.NOT_TRUSTWORTHY
+
+
+def load_sweep(folder: Path) -> SweepResult:
+    """Analyse a sweep directory anew. Raises HotkitError, with exit code 5 without any block."""
+    manifest = read_manifest(folder)
+    if "description" not in manifest:
+        raise HotkitError(f"{folder}: is no sweep", hint=f"hotkit record report {folder}")
+    collector, state = RunCollector(manifest["schedule"]["runs"]), SweepState()
+    for event in read_journal(folder):
+        collector.add(event)
+        state.add(event)
+    blocks = planned_blocks(manifest, state)
+    try:
+        analysis = analyse_blocks(collector, manifest, blocks)
+    except ValueError as error:
+        raise HotkitError(f"{folder}: {error}", exit_code=ExitCode.NOT_TRUSTWORTHY) from error
+    return SweepResult(
+        folder=folder,
+        manifest=manifest,
+        runs=tuple(run for run in collector.runs if run.block < blocks),
+        analysis=analysis,
+        state=state,
+    )
+
+
+def planned_blocks(manifest: Mapping[str, Any], state: SweepState) -> int:
+    """How many blocks the sweep was to have: those of its schedule, or those that were enough.
+
+    Under way, `until` has decided nothing yet: then it is the most that there may be.
+    """
+    if state.planned_blocks is not None:
+        return state.planned_blocks
+    runs = manifest["schedule"]["runs"]
+    return 1 + max((run.get("block", 0) for run in runs), default=-1)
+
+
+def analyse_blocks(found: RunCollector, manifest: Mapping[str, Any], blocks: int) -> Analysis:
+    """The figures of the first `blocks` blocks. ValueError when none is complete."""
+    return analyse(
+        [run for run in found.runs if run.block < blocks],
+        reruns=found.reruns,
+        gates=found.gates,
+        blocks=blocks,
+        sesoi_fraction=manifest["description"]["smallest_effect_percent"] / 100,
+        settings=settings_of_arms(manifest["schedule"]["runs"]),
+    )
