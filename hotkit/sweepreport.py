@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from hotkit.errors import ExitCode, HotkitError
-from hotkit.host.store import JOURNAL, MANIFEST, RAW
-from hotkit.sweep import SweepResult, load_sweep
+from hotkit.host.store import GROUP, JOURNAL, MANIFEST, PARTS, RAW
+from hotkit.sweepfolder import SweepResult, load_sweep
 
 
 def read_sweep(folder: Path) -> SweepResult:
     """A sweep directory, analysed. Raises HotkitError, also for the files of another version.
 
-    Exit code 2 for a directory that is no sweep, 5 for one without a complete block.
+    Exit code 2 for a directory that is no sweep, or one of several parts (sweepgroup.py reads
+    those); 5 for one without a complete block.
     """
+    if (folder / GROUP).exists():
+        raise HotkitError(
+            f"{folder}: is a sweep of several parts: name one of them",
+            hint=f"{folder}/{PARTS}/NAME; hotkit report {folder} shows the names",
+        )
     try:
         result = load_sweep(folder)
         # What every report needs of the manifest: asked for here, where its absence can be told.
@@ -34,8 +40,11 @@ def write_result(path: Path, blob: bytes, sweep: Path) -> None:
     """
     kept = sweep.resolve()
     target = path.resolve()
-    measured = target in (kept / MANIFEST, kept / JOURNAL) or (kept / RAW) in target.parents
-    if measured:
+    measured = {kept / GROUP}
+    # The sweep itself, and each of its parts.
+    for folder in (kept, *(kept / PARTS).glob("*")):
+        measured |= {folder / MANIFEST, folder / JOURNAL, folder / RAW}
+    if measured & {target, *target.parents}:
         raise HotkitError(f"{path}: holds what was measured", hint="name another file")
     try:
         path.write_bytes(blob)

@@ -91,10 +91,13 @@ def combine(parts: Sequence[Part]) -> tuple[Column, ...]:
     groups: dict[tuple[str | None, str], list[Part]] = {}
     for part in parts:
         groups.setdefault((part.layout, part.workload), []).append(part)
-    return tuple(_column(members) for members in groups.values())
+    sessions = [part.session for part in parts if part.session]
+    order = dict.fromkeys(arm.arm for session in sessions for arm in session.analysis.arms)
+    return tuple(_column(members, list(order)) for members in groups.values())
 
 
-def _column(members: Sequence[Part]) -> Column:
+def _column(members: Sequence[Part], order: Sequence[str]) -> Column:
+    """The column of these parts, its arms in this order: a session has its own, drawn one."""
     hosts, left_out = that_count(members)
     counted = [(part, session) for boots in hosts for part, session in boots]
     label = margin = None
@@ -102,8 +105,9 @@ def _column(members: Sequence[Part]) -> Column:
     if counted:
         first = counted[0][1]
         label, margin = machine_label(first.manifest["machine"]), first.analysis.sesoi_fraction
-        names = dict.fromkeys(arm.arm for _, session in counted for arm in session.analysis.arms)
-        arms = _answered([_arm(name, counted) for name in names], counted, margin)
+        names = {arm.arm for _, session in counted for arm in session.analysis.arms}
+        found = [_arm(name, counted) for name in order if name in names]
+        arms = _answered(found, counted, margin)
     return Column(
         layout=members[0].layout,
         workload=members[0].workload,

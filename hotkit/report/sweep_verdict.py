@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from hotkit.core.labels import Platform
 from hotkit.report.sweep_tables import Result, seconds, span
 
-_LABELS = {
+# What a figure with this label says.
+PLATFORMS = {
     Platform.EMULATED: "EMULATED: shows that a tracker works, never what it costs on hardware",
     Platform.VIRTUAL: "VIRTUAL: measured below a hypervisor",
     Platform.METAL: "METAL",
@@ -45,5 +46,5 @@ def verdict_of(result: Result) -> VerdictWords:
     else:
         title, kind = "trustworthy", "trusted"
         lines = [f"{pairs}: identical runs look identical"]
-    lines.append(_LABELS[result.label.platform])
+    lines.append(PLATFORMS[result.label.platform])
     return VerdictWords(title=title, kind=kind, lines=tuple(lines))

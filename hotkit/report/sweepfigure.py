@@ -24,13 +24,13 @@ from hotkit.report.sweep_more import FullResult, by_unit
 from hotkit.report.sweep_tables import with_figures
 
 # Ink that the page replaces: no other part of a figure may have these colours.
-_INK, _SOFT, _MARK = "#1b1d1f", "#8d9196", "#b3400a"
-_PAGE_INK = {_INK: "var(--ink)", _SOFT: "var(--soft)", _MARK: "var(--mark)"}
+INK, SOFT, MARK = "#1b1d1f", "#8d9196", "#b3400a"
+_PAGE_INK = {INK: "var(--ink)", SOFT: "var(--soft)", MARK: "var(--mark)"}
 _WIDTH_INCHES = 7.2
 _STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "hotkit", "pdf.fonttype": 42, "font.size": 9,
-    "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _SOFT, "xtick.color": _INK,
-    "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": SOFT, "xtick.color": INK,
+    "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
     "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False,
 }  # fmt: skip
 # A session of tens of thousands of blocks is drawn through this many points.
@@ -130,12 +130,16 @@ def inline_svg(panel: Panel) -> str:
 
 def whole_figure(result: FullResult, kind: str) -> bytes:
     """All panels below one another as PDF or SVG (`kind`). The same sweep gives the same bytes."""
-    shown = panels(result)
+    verdict = "" if result.analysis.trusted else ": NOT TRUSTWORTHY, nothing may be ranked"
+    return together(panels(result), f"sweep on {result.host} [{result.label}]{verdict}", kind)
+
+
+def together(shown: Sequence[Panel], title: str, kind: str) -> bytes:
+    """Panels below one another as PDF or SVG (`kind`); at least one."""
     with matplotlib.rc_context(_STYLE):
         # A title line each, and one for the head.
         figure = _figure(sum(panel.height_inches + 0.3 for panel in shown) + 0.4)
-        verdict = "" if result.analysis.trusted else ": NOT TRUSTWORTHY, nothing may be ranked"
-        figure.suptitle(f"sweep on {result.host} [{result.label}]{verdict}", fontsize=10)
+        figure.suptitle(title, fontsize=10)
         grid: Any = figure.subplots(
             len(shown), 1, squeeze=False,
             gridspec_kw={"height_ratios": [panel.height_inches for panel in shown]},
@@ -159,7 +163,7 @@ def _saved(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
 
 
 def _slowdowns(axes: Axes, arms: Sequence[ArmResult], margin: float) -> None:
-    axes.axvspan(-100 * margin, 100 * margin, color=_SOFT, alpha=0.2, linewidth=0)
+    axes.axvspan(-100 * margin, 100 * margin, color=SOFT, alpha=0.2, linewidth=0)
     _intervals(
         axes,
         [arm.arm for arm in arms],
@@ -191,10 +195,20 @@ def _intervals(
 ) -> None:
     """A forest plot; the first arm on top, as in the table."""
     rows = range(len(names))
-    axes.axvline(0, color=_SOFT, linewidth=0.8)
-    axes.hlines(rows, [low for low, _ in ends], [high for _, high in ends], color=_INK)
-    axes.plot(estimates, rows, "o", color=_MARK, markersize=4)
-    axes.set_yticks(list(rows), names)
+    axes.hlines(rows, [low for low, _ in ends], [high for _, high in ends], color=INK)
+    axes.plot(estimates, rows, "o", color=MARK, markersize=4)
+    forest_frame(axes, names, estimates, ends)
+
+
+def forest_frame(
+    axes: Axes,
+    names: Sequence[str],
+    estimates: Sequence[float],
+    ends: Sequence[tuple[float, float]],
+) -> None:
+    """Names of the rows, zero, and limits for all of these estimates and ends of intervals."""
+    axes.axvline(0, color=SOFT, linewidth=0.8, zorder=1.5)  # below the estimates
+    axes.set_yticks(list(range(len(names))), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     # The estimates set the axis: one interval without end must not flatten all others.
     low, high = min(*estimates, 0.0), max(*estimates, 0.0)
@@ -215,16 +229,16 @@ def _dose(
         for name, dose in zip(arms, response.doses, strict=True):
             overhead = by_name[name].overhead
             if overhead.interval is not None:
-                axes.vlines(dose, overhead.interval.low, overhead.interval.high, color=_INK)
-            axes.plot([dose], [overhead.mean], "o", color=_MARK, markersize=4)
+                axes.vlines(dose, overhead.interval.low, overhead.interval.high, color=INK)
+            axes.plot([dose], [overhead.mean], "o", color=MARK, markersize=4)
             named.append((dose, overhead.mean, name))
         end = 1.1 * max(response.doses)
         slope = response.per_sample.estimate
-        axes.plot([0, end], [response.fixed, response.fixed + slope * end], color=_SOFT)
-        axes.axhline(0, color=_SOFT, linewidth=0.8)
+        axes.plot([0, end], [response.fixed, response.fixed + slope * end], color=SOFT)
+        axes.axhline(0, color=SOFT, linewidth=0.8)
         axes.set_xlabel(f"samples per run ({told[number].unit})")
         axes.set_ylabel("T on - T off (s)")
-        name_points(axes, named, colour=_INK, line=_SOFT)
+        name_points(axes, named, colour=INK, line=SOFT)
 
     return draw
 
@@ -232,32 +246,32 @@ def _dose(
 def _pareto(axes: Axes, analysis: Analysis) -> None:
     found = places(analysis)
     best = [place for place in found if place.on_front]
-    axes.axvline(0, color=_SOFT, linewidth=0.8)
+    axes.axvline(0, color=SOFT, linewidth=0.8)
     axes.step(
         [100 * place.cost for place in best], [place.gain for place in best],
-        where="post", color=_SOFT,
+        where="post", color=SOFT,
     )  # fmt: skip
     for place in found:
         at = (100 * place.cost, place.gain)
-        filled = _MARK if place.on_front else "none"
-        axes.plot(*at, "o", markerfacecolor=filled, markeredgecolor=_MARK, markersize=5)
+        filled = MARK if place.on_front else "none"
+        axes.plot(*at, "o", markerfacecolor=filled, markeredgecolor=MARK, markersize=5)
     axes.set_ylim(0, 1.08)
     axes.margins(x=0.12)
     axes.set_xlabel("slow-down (%)")
     axes.set_ylabel("top: precision of the hottest pages")
     named = [(100 * place.cost, place.gain, place.arm) for place in found]
-    name_points(axes, named, colour=_INK, line=_SOFT)
+    name_points(axes, named, colour=INK, line=SOFT)
 
 
 def _session(axes: Axes, result: FullResult) -> None:
     off = [run for run in result.runs if run.arm == OFF]
     off = off[:: max(1, len(off) // _MOST_POINTS)]
-    for twin, filled in ((0, _MARK), (1, "none")):
+    for twin, filled in ((0, MARK), (1, "none")):
         shown = [run for run in off if run.twin == twin]
         axes.plot(
             [run.block for run in shown], [run.duration for run in shown], "o",
-            markerfacecolor=filled, markeredgecolor=_MARK, markersize=4, label=f"off {twin}",
+            markerfacecolor=filled, markeredgecolor=MARK, markersize=4, label=f"off {twin}",
         )  # fmt: skip
-    axes.axhline(result.analysis.off_mean, color=_SOFT, linewidth=0.8)
+    axes.axhline(result.analysis.off_mean, color=SOFT, linewidth=0.8)
     axes.set_xlabel("block; filled: off run 0, hollow: off run 1; line: the mean")
     axes.set_ylabel("T off (s)")

@@ -6,9 +6,10 @@ The tables are those of the terminal, cell by cell. jinja2 and matplotlib are im
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.table import Table
@@ -60,11 +61,6 @@ class Section:
 
 def html(result: FullResult) -> str:
     """The page. The same sweep gives the same text."""
-    # Everything but our own SVG is escaped: host names and command lines come from elsewhere.
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
     verdict = verdict_of(result)
     page = {
         "version": hotkit.__version__,
@@ -73,14 +69,29 @@ def html(result: FullResult) -> str:
         "verdict": verdict.title,
         "kind": verdict.kind,
         "reasons": verdict.lines,
-        "sections": _sections(result),
+        "sections": sections(result),
     }
-    return environment.get_template("sweep.html.j2").render(page=page)
+    return render("sweep.html.j2", page)
 
 
-def _sections(result: FullResult) -> list[Section]:
+def render(template: str, page: Mapping[str, Any]) -> str:
+    """A template of ours with this page in it."""
+    # Everything but our own SVG is escaped: host names and command lines come from elsewhere.
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    return environment.get_template(template).render(page=page)
+
+
+def sections(result: FullResult, prefix: str = "") -> list[Section]:
+    """The sections of a sweep's page; their ids begin with `prefix`, also those of the figures."""
+    found = _sections(result, [replace(it, name=prefix + it.name) for it in panels(result)])
+    return [replace(section, name=prefix + section.name) for section in found]
+
+
+def _sections(result: FullResult, drawn: Sequence[Panel]) -> list[Section]:
     analysis = result.analysis
-    drawn = panels(result)
     front = places(analysis)
     moved = counters_moved(result.runs)
     again = reproduce(result)
@@ -88,45 +99,46 @@ def _sections(result: FullResult) -> list[Section]:
     said = [line for arm in analysis.arms for line in statements(arm, analysis)]
     return [
         Section(
-            name="slow-down", title="Slow-down", figures=_drawn(drawn, "slowdown"),
-            tables=_tables(slowdown_table(result)), lines=withheld and [
+            name="slow-down", title="Slow-down", figures=drawn_of(drawn, "slowdown"),
+            tables=tables_of(slowdown_table(result)), lines=withheld and [
                 "Raw differences only: the words that claim something are withheld."
             ],
         ),
         Section(
-            name="per-sample", title="Overhead per sample", figures=_drawn(drawn, "persample"),
-            tables=_tables(sample_table(result)) if analysis.trusted else (),
+            name="per-sample", title="Overhead per sample", figures=drawn_of(drawn, "persample"),
+            tables=tables_of(sample_table(result)) if analysis.trusted else (),
             lines=withheld or said,
         ),
         Section(
-            name="dose-response", title="Fixed and per-sample cost", figures=_drawn(drawn, "dose"),
-            tables=_tables(dose_table(result)) if analysis.trusted else (),
+            name="dose-response", title="Fixed and per-sample cost",
+            figures=drawn_of(drawn, "dose"),
+            tables=tables_of(dose_table(result)) if analysis.trusted else (),
             lines=withheld or dose_lines(analysis.doses) or [
                 "No tracker of this sweep has two settings that differ in numbers only."
             ],
         ),
         Section(
             name="accuracy", title="Accuracy against ground truth",
-            tables=_tables(accuracy_table(result)),
+            tables=tables_of(accuracy_table(result)),
             lines=[] if accuracy_table(result) else ["No arm reports heat, or no truth is known."],
         ),
         Section(
-            name="accuracy-cost", title="Accuracy against cost", figures=_drawn(drawn, "pareto"),
-            tables=_tables(pareto_table(result, front)),
+            name="accuracy-cost", title="Accuracy against cost", figures=drawn_of(drawn, "pareto"),
+            tables=tables_of(pareto_table(result, front)),
             lines=withheld or pareto_lines(front) or ["No arm has both accuracy and a cost."],
         ),
         Section(
             name="counters", title="Counters that moved",
-            tables=_tables(counters_table(result, moved)),
+            tables=tables_of(counters_table(result, moved)),
             lines=[COUNTERS_NOTE] if any(moved.values()) else ["No counter moved beyond chance."],
         ),
         Section(
-            name="session", title="The session", figures=_drawn(drawn, "session"),
+            name="session", title="The session", figures=drawn_of(drawn, "session"),
             lines=drift_lines(analysis.drift),
         ),
         *_gates(result),
         Section(
-            name="environment", title="Environment", tables=_tables(environment_table(result)),
+            name="environment", title="Environment", tables=tables_of(environment_table(result)),
         ),
         Section(
             name="again", title=f"To run it again ({result.label})",
@@ -145,16 +157,16 @@ def _gates(result: FullResult) -> list[Section]:
     if not again and not said:
         return []
     title = "Gates and re-run blocks"
-    return [Section(name="gates", title=title, tables=_tables(again), lines=said)]
+    return [Section(name="gates", title=title, tables=tables_of(again), lines=said)]
 
 
-def _drawn(drawn: Sequence[Panel], kind: str) -> list[Drawn]:
+def drawn_of(drawn: Sequence[Panel], kind: str) -> list[Drawn]:
     return [
         Drawn(svg=inline_svg(panel), caption=panel.caption)
         for panel in drawn
-        if panel.name.rstrip("0123456789") == kind
+        if panel.name.rstrip("0123456789").endswith(kind)
     ]
 
 
-def _tables(*tables: Table | None) -> list[PlainTable]:
+def tables_of(*tables: Table | None) -> list[PlainTable]:
     return [plain(table) for table in tables if table is not None]

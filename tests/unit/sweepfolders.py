@@ -127,7 +127,7 @@ def make_group(
     folder.mkdir(parents=True)
     parts = [
         {
-            "name": "-".join(filter(None, (host, layout, workload, f"boot{boot}"))),
+            "name": "-".join(filter(None, (host, layout, workload, layout and f"boot{boot}"))),
             "host": host, "layout": layout, "boot": boot, "workload": workload,
         }
         for host, layout, boot, workload in itertools.product(
