@@ -14,6 +14,8 @@ from hotkit.core.armcheck import run_errors
 from hotkit.core.deltas import DeltaPacker
 from hotkit.core.reruns import Rerun, SessionGates
 
+_PARTS = frozenset(("run", "sample", "counter", "end"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbandonedRun:
@@ -50,6 +52,9 @@ class RunCollector:
         self._counted: dict[str, RunResult] = {}
         self._listed: list[RunResult] | None = []
         self._packer = DeltaPacker()
+        # The run that the last event was of: nearly always the next one is of the same.
+        self._at: tuple[str, int] | None = None
+        self._parts: dict[str, Mapping[str, Any]] = {}
         self.gates: SessionGates | None = None
 
     @property
@@ -93,11 +98,14 @@ class RunCollector:
 
     def add(self, event: Mapping[str, Any]) -> RunResult | None:
         """Take one event; returns the run that it completed, if that counts."""
-        kind, attempt = event["type"], int(event.get("attempt", 0))
+        kind, attempt = event["type"], event.get("attempt", 0)
+        if kind in _PARTS:
+            known = event.get("run") in self._planned
+            return self._add_part(kind, event, attempt) if known else None
         if kind == "gates":
-            known = self.gates.unchecked if self.gates else {}
+            before = self.gates.unchecked if self.gates else {}
             self.gates = SessionGates(
-                bounds=event["bounds"], unchecked={**known, **event["unchecked"]}
+                bounds=event["bounds"], unchecked={**before, **event["unchecked"]}
             )
         elif kind == "gate" and event["run"] in self._planned:
             run, block = event["run"], event["block"]
@@ -107,26 +115,29 @@ class RunCollector:
             self._blocks[block][attempt].arms[run] = self._planned[run]["arm"]
         elif kind == "rerun":
             self._abandon(event["block"], attempt, [event["reason"]])
-        elif kind in ("run", "sample", "counter", "end") and event.get("run") in self._planned:
-            return self._add_part(event, attempt)
         return None
 
-    def _add_part(self, event: Mapping[str, Any], attempt: int) -> RunResult | None:
+    def _add_part(self, kind: str, event: Mapping[str, Any], attempt: int) -> RunResult | None:
         if event.get("part"):
             return None  # what a recorded run saw on its way: its last sample says it all
         name = event["run"]
-        found = self._attempt(self._planned[name]["block"], attempt)
-        if name in found.runs:
-            return None
-        if event["type"] == "run":
-            # A run that was cut off began here before: nothing of that may be mixed in.
-            self._open.pop((name, attempt), None)
-        parts = self._open.setdefault((name, attempt), {})
-        parts[event["type"]] = event
-        if event["type"] != "end":
-            return None
-        del self._open[name, attempt]
-        result = _result(self._planned[name], parts, attempt, self._packer)
+        if kind == "run" or self._at != (name, attempt):
+            if name in self._attempt(self._planned[name]["block"], attempt).runs:
+                self._at = None
+                return None
+            self._at = (name, attempt)
+            if kind == "run":
+                # A run that was cut off began here before: nothing of that may be mixed in.
+                self._open[name, attempt] = {}
+            self._parts = self._open.setdefault((name, attempt), {})
+        self._parts[kind] = event
+        return self._end_run(name, attempt) if kind == "end" else None
+
+    def _end_run(self, name: str, attempt: int) -> RunResult | None:
+        plan = self._planned[name]
+        result = _result(plan, self._open.pop((name, attempt)), attempt, self._packer)
+        self._at = None
+        found = self._attempt(plan["block"], attempt)
         found.runs[name] = result
         if found.abandoned:
             return None

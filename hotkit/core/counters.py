@@ -6,7 +6,7 @@ move by chance. Units: what the counter counts, per run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,25 +62,46 @@ def counters_moved(
             off.setdefault(run.block, []).append(run)
         else:
             on.setdefault(run.arm, []).append(run)
+    beside = _OffMeans.of(off)
     return {
-        arm: _moved([run for run in members if run.block in off], off)[:most]
+        arm: _moved([run for run in members if run.block in off], beside)[:most]
         for arm, members in on.items()
     }
 
 
-def _moved(on: Sequence[RunResult], off: dict[int, list[RunResult]]) -> tuple[CounterChange, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OffMeans:
+    """The counters that all off runs have: their mean in each block, a row per block."""
+
+    names: Sequence[str]
+    row_of: Mapping[int, int]
+    table: Array
+
+    @classmethod
+    def of(cls, off: Mapping[int, Sequence[RunResult]]) -> _OffMeans:
+        runs = [run for members in off.values() for run in members]
+        names = _names_of_all(runs)
+        sizes = np.array([len(members) for members in off.values()])
+        # A block's runs follow one another.
+        begins = np.cumsum(sizes) - sizes
+        table = _table(runs, names)
+        return cls(
+            names=names,
+            row_of={block: row for row, block in enumerate(off)},
+            table=np.add.reduceat(table, begins) / sizes[:, None] if names else table,
+        )
+
+
+def _moved(on: Sequence[RunResult], off: _OffMeans) -> tuple[CounterChange, ...]:
     n = len(on)
     if n < 2:
         return ()
-    beside = [off[run.block] for run in on]
-    names = _names_of_all([*on, *(run for members in beside for run in members)])
+    names = _names_of_all(on, off.names)
     if not names:
         return ()
     with_tracker = _table(on, names)
-    # The mean of each block's off runs: their rows follow one another.
-    table = _table([run for members in beside for run in members], names)
-    sizes = np.array([len(members) for members in beside])
-    without = np.add.reduceat(table, np.cumsum(sizes) - sizes) / sizes[:, None]
+    columns = [off.names.index(name) for name in names]
+    without = off.table[[off.row_of[run.block] for run in on]][:, columns]
     change = with_tracker - without
     mean = change.mean(axis=0)
     half = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * change.std(axis=0, ddof=1) / np.sqrt(n)
@@ -105,23 +126,25 @@ def _moved(on: Sequence[RunResult], off: dict[int, list[RunResult]]) -> tuple[Co
     )
 
 
-def _names_of_all(runs: Sequence[RunResult]) -> list[str]:
-    """The counters that every run has, in the order of the first one."""
-    names = list(runs[0].deltas)
-    for kind in {_names(run) for run in runs}:
+def _names_of_all(runs: Sequence[RunResult], among: Sequence[str] | None = None) -> list[str]:
+    """The counters that every run has (of those `among`), in the order of the first one."""
+    if not runs:
+        return []
+    # Packed ones share a tuple of names, so that 100,000 runs have one or two to look at.
+    packed = [run.deltas for run in runs if isinstance(run.deltas, Deltas)]
+    kinds = [*{id(deltas.names): deltas.names for deltas in packed}.values()]
+    kinds += {tuple(run.deltas) for run in runs if not isinstance(run.deltas, Deltas)}
+    names = list(runs[0].deltas if among is None else among)
+    for kind in kinds:
         names = [name for name in names if name in kind]
     return names
 
 
-def _names(run: RunResult) -> tuple[str, ...]:
-    return run.deltas.names if isinstance(run.deltas, Deltas) else tuple(run.deltas)
-
-
 def _table(runs: Sequence[RunResult], names: Sequence[str]) -> Array:
     """One row per run, one column per name."""
-    wanted = tuple(names)
     packed = [run.deltas for run in runs if isinstance(run.deltas, Deltas)]
-    if len(packed) == len(runs) and all(deltas.names == wanted for deltas in packed):
-        rows = b"".join([deltas.values_in_order for deltas in packed])
+    alike = {id(deltas.names): deltas.names for deltas in packed}
+    if len(packed) == len(runs) and list(alike.values()) == [tuple(names)]:
+        rows = b"".join([deltas.packed for deltas in packed])
         return np.frombuffer(rows, dtype=np.int64).reshape(len(runs), -1).astype(float)
     return np.array([[run.deltas[name] for name in names] for run in runs], dtype=float)

@@ -33,7 +33,7 @@ def test_names_are_kept_once():
     assert one.names is two.names
     names = [f"vmstat.counter_{n}" for n in range(80)]
     small = packer.pack(dict.fromkeys(names, 1 << 40))
-    assert sys.getsizeof(small) + sys.getsizeof(small.values_in_order) < 900
+    assert sys.getsizeof(small) + sys.getsizeof(small.packed) < 900
 
 
 @pytest.mark.parametrize("value", [2**63, 1.5, "3"])
