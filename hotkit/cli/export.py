@@ -9,7 +9,10 @@ import click
 
 from hotkit.errors import HotkitError
 from hotkit.report.export import FORMATS
-from hotkit.sweepreport import read_sweep, write_result
+from hotkit.report.group_words import group_verdict
+from hotkit.report.groupexport import export_group
+from hotkit.sweepgroup import load_group
+from hotkit.sweepreport import write_result
 
 
 @click.command("export")
@@ -41,6 +44,10 @@ def command(folder: Path, form: str, output: Path | None) -> int:
     last three compare lists without pairs, so they need more runs to see the same effect; the files
     say so. Tables of a session that is not trustworthy hold no overhead per sample.
 
+    Of a sweep of several parts the rows are those of all parts (columns host, layout, boot,
+    workload), the tables its matrix and what boots and hosts say together. The last three formats
+    are of one part: name DIR/parts/NAME.
+
     \b
     Examples:
       hotkit export results/first --format csv -o runs.csv
@@ -55,12 +62,13 @@ def command(folder: Path, form: str, output: Path | None) -> int:
     """
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise HotkitError("parquet is no text for a terminal", hint="name a file with -o")
-    result = read_sweep(folder)
-    blob = FORMATS[form](result)
+    group = load_group(folder)
+    blob = FORMATS[form](group.only) if group.only else export_group(group, form)
     if output is not None:
         write_result(output, blob, folder)
     else:
         click.echo(blob, nl=False)
-    if not result.analysis.trusted:
-        click.echo(f"hotkit: {folder}: NOT TRUSTWORTHY: {result.analysis.untrusted[0]}", err=True)
-    return result.exit_code
+    if not group.trusted:
+        doubt = group.only.analysis.untrusted[0] if group.only else group_verdict(group).lines[0]
+        click.echo(f"hotkit: {folder}: NOT TRUSTWORTHY: {doubt}", err=True)
+    return group.exit_code

@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from hotkit.errors import HotkitError
+from hotkit.errors import ExitCode, HotkitError
+from hotkit.report.group import group_dict, print_group
 from hotkit.report.sweepreport import print_report, report_dict
-from hotkit.sweepreport import read_sweep, write_result
+from hotkit.sweepgroup import SweepGroup, load_group
+from hotkit.sweepreport import write_result
 
 
 @click.command("report")
@@ -57,6 +59,10 @@ def command(
     The HTML file needs no network and no script, follows the reader's light or dark setting and
     prints well. Every table and figure carries its unit and the machine's label.
 
+    Of a sweep of several parts (layouts, boots, hosts, workloads) first how many can be trusted,
+    then a matrix of arms against layouts and workloads, then what boots and hosts say together. The
+    HTML file has each part's whole report below; hotkit report DIR/parts/NAME is one of them.
+
     \b
     Examples:
       hotkit report results/first
@@ -66,7 +72,7 @@ def command(
     What each part says: docs/report.md.
 
     Exit codes: 0 ok; 2 no sweep, or a file that cannot be written; 5 a statistic is undefined or
-    the session is not trustworthy (the files are written all the same).
+    the session, or any part, is not trustworthy (the files are written all the same).
     """
     endings = ((html_file, (".html", ".htm")), (pdf_file, (".pdf",)), (svg_file, (".svg",)))
     for path, allowed in endings:
@@ -74,21 +80,50 @@ def command(
             raise HotkitError(
                 f"{path}: does not end in {allowed[0]}", hint=f"like {folder.name}{allowed[0]}"
             )
-    result = read_sweep(folder)
-    # matplotlib and jinja2 take a second to import: only who wants a file pays for them.
+    group = load_group(folder)
     if html_file is not None:
-        from hotkit.report.sweephtml import html
-
-        write_result(html_file, html(result).encode(), folder)
+        write_result(html_file, _html(group).encode(), folder)
     for path, kind in ((pdf_file, "pdf"), (svg_file, "svg")):
         if path is not None:
-            from hotkit.report.sweepfigure import whole_figure
-
-            write_result(path, whole_figure(result, kind), folder)
+            write_result(path, _figure(group, kind), folder)
     if as_json:
-        click.echo(json.dumps(report_dict(result), indent=2, allow_nan=False))
+        found = report_dict(group.only) if group.only else group_dict(group)
+        click.echo(json.dumps(found, indent=2, allow_nan=False))
     else:
         # A log file is as wide as it needs to be; a terminal is as wide as it is.
         width = None if sys.stdout.isatty() else 120
-        print_report(result, Console(file=sys.stdout, highlight=False, width=width))
-    return result.exit_code
+        console = Console(file=sys.stdout, highlight=False, width=width)
+        if group.only:
+            print_report(group.only, console)
+        else:
+            print_group(group, console)
+    return group.exit_code
+
+
+# matplotlib and jinja2 take a second to import: only who wants a file pays for them.
+
+
+def _html(group: SweepGroup) -> str:
+    if group.only:
+        from hotkit.report.sweephtml import html
+
+        return html(group.only)
+    from hotkit.report.grouphtml import group_html
+
+    return group_html(group)
+
+
+def _figure(group: SweepGroup, kind: str) -> bytes:
+    if group.only:
+        from hotkit.report.sweepfigure import whole_figure
+
+        return whole_figure(group.only, kind)
+    from hotkit.report.groupfigure import group_figure
+
+    blob = group_figure(group, kind)
+    if blob is None:
+        raise HotkitError(
+            f"{group.folder}: no part has a figure that counts",
+            exit_code=ExitCode.NOT_TRUSTWORTHY,
+        )
+    return blob

@@ -32,8 +32,13 @@ def rows(result: FullResult) -> list[Row]:
     again: dict[int, list[str]] = {}
     for it in result.analysis.reruns:
         again.setdefault(it.block, []).append(f"attempt {it.attempt}: {why(it)}")
+    description = result.manifest["description"]["workload"]
+    part = result.manifest.get("part") or {"workload": description.get("kind")}
     common = {
         "host": result.host,
+        "layout": part.get("layout"),
+        "boot": part.get("boot", 0),
+        "workload": part["workload"],
         "platform": str(result.label.platform),
         "nested": result.label.nested,
         "kernel_release": result.machine["kernel_release"],
@@ -48,6 +53,13 @@ def rows(result: FullResult) -> list[Row]:
         | {_column(name): run.deltas.get(name) for name in counters}
         for run in result.runs
     ]
+
+
+def rows_of_parts(results: Sequence[FullResult]) -> list[Row]:
+    """The runs of several sweeps, part by part; a counter that a part does not have is None."""
+    found = [row for result in results for row in rows(result)]
+    keys = dict.fromkeys(key for row in found for key in row)
+    return [{key: row.get(key) for key in keys} for row in found]
 
 
 def _row(run: RunResult, settings: Mapping[str, Any], *, complete: bool) -> Row:

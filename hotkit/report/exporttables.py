@@ -29,28 +29,29 @@ def tables(result: FullResult) -> list[tuple[str, PlainTable]]:
 def markdown(result: FullResult) -> str:
     """Verdict, then one table below its title. Works on GitHub and in pandoc."""
     verdict = verdict_of(result)
-    lines = [f"**sweep on {_md(result.host)}: {verdict.title} [{result.label}]**", ""]
-    lines += [f"- {_md(line.removeprefix('- '))}" for line in verdict.lines]
+    lines = [f"**sweep on {escape_markdown(result.host)}: {verdict.title} [{result.label}]**", ""]
+    lines += [f"- {escape_markdown(line.removeprefix('- '))}" for line in verdict.lines]
     for _, table in tables(result):
-        lines += _markdown_table(table)
+        lines += markdown_table(table)
     if not result.analysis.trusted:
         lines += ["", _WITHHELD]
     lines += _markdown_gates(result)
-    lines += ["", f"{_md(_source(result))}", ""]
+    lines += ["", f"{escape_markdown(_source(result))}", ""]
     return "\n".join(lines)
 
 
-def _markdown_table(table: PlainTable) -> list[str]:
+def markdown_table(table: PlainTable) -> list[str]:
+    """The lines of one table below its title."""
     rule = ["---:" if right else ":---" for right in table.right]
-    head = ["", f"{_md(table.title)}", "", _row(table.columns), f"|{'|'.join(rule)}|"]
+    head = ["", f"{escape_markdown(table.title)}", "", _row(table.columns), f"|{'|'.join(rule)}|"]
     return [*head, *(_row(cells) for cells in table.rows)]
 
 
 def _markdown_gates(result: FullResult) -> list[str]:
     """Blocks that were run again and what was not checked; nothing where there is none of it."""
     again = rerun_table(result)
-    said = [f"- {_md(line)}" for line in gate_lines(result.analysis)]
-    return [*(_markdown_table(plain(again)) if again else []), *([""] if said else []), *said]
+    said = [f"- {escape_markdown(line)}" for line in gate_lines(result.analysis)]
+    return [*(markdown_table(plain(again)) if again else []), *([""] if said else []), *said]
 
 
 def latex(result: FullResult) -> str:
@@ -71,22 +72,27 @@ def latex(result: FullResult) -> str:
     ]
     lines += [f"% {' '.join(line.split())}" for line in said]
     for name, table in tables(result):
-        shape = "".join("r" if right else "l" for right in table.right)
-        lines += [
-            r"\begin{table}",
-            r"  \centering",
-            f"  \\caption{{{_tex(doubt + table.title)}}}",
-            f"  \\label{{tab:hotkit-{name}}}",
-            f"  \\begin{{tabular}}{{{shape}}}",
-            r"    \toprule",
-            f"    {' & '.join(map(_tex, table.columns))} \\\\",
-            r"    \midrule",
-            *(f"    {' & '.join(map(_tex, cells))} \\\\" for cells in table.rows),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-        ]
+        lines += latex_table(name, table, doubt)
     return "\n".join(lines) + "\n"
+
+
+def latex_table(name: str, table: PlainTable, doubt: str) -> list[str]:
+    """The lines of one table; `doubt` is what its caption begins with."""
+    shape = "".join("r" if right else "l" for right in table.right)
+    return [
+        r"\begin{table}",
+        r"  \centering",
+        f"  \\caption{{{_tex(doubt + table.title)}}}",
+        f"  \\label{{tab:hotkit-{name}}}",
+        f"  \\begin{{tabular}}{{{shape}}}",
+        r"    \toprule",
+        f"    {' & '.join(map(_tex, table.columns))} \\\\",
+        r"    \midrule",
+        *(f"    {' & '.join(map(_tex, cells))} \\\\" for cells in table.rows),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
 
 
 def _source(result: FullResult) -> str:
@@ -98,10 +104,10 @@ def _source(result: FullResult) -> str:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(map(_md, cells))} |"
+    return f"| {' | '.join(map(escape_markdown, cells))} |"
 
 
-def _md(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """As text: nothing in a name may become markup or another cell."""
     return re.sub(r"([\\`*_|<>])", r"\\\1", text)
 

@@ -57,6 +57,10 @@ class Browser:
         self.requests()
         self._driver.get(page.as_uri())
 
+    def unfold(self) -> None:
+        """Open all that a reader can open by a click."""
+        self._driver.execute_script("document.querySelectorAll('details').forEach(d => d.open = 1)")
+
     def look(self, *, width: int, scheme: str = "light", media: str = "screen") -> dict[str, Any]:
         """What page_probe.js says, at this width, in the light or dark scheme, on screen or paper.
 

@@ -87,7 +87,7 @@ for (const element of document.body.querySelectorAll("*:not(style)")) {
 }
 
 for (const section of document.querySelectorAll("section")) {
-  const heading = section.querySelector("h2");
+  const heading = section.querySelector("h2, h4");
   said.sections.push({ name: section.id, heading: heading.innerText });
 }
 for (const svg of document.querySelectorAll("svg")) {

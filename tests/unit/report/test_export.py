@@ -15,7 +15,7 @@ import pytest
 
 from hotkit.errors import HotkitError
 from hotkit.report.export import FORMATS
-from hotkit.report.exporttables import _md, _tex
+from hotkit.report.exporttables import _tex, escape_markdown
 from hotkit.sweepreport import read_sweep
 from tests.unit.sweepfolders import FAST, IDLE, SLOW, SOFTDIRTY, make_sweep
 
@@ -213,4 +213,4 @@ def test_escapes():
         r"a\_b 5 \% \& \{x\} $-$1.2 to 3 $<$\textbackslash{} \$"
     )
     assert _tex("b-2 idle-flush") == "b-2 idle-flush"
-    assert _md("a|b_c <x>") == r"a\|b\_c \<x\>"
+    assert escape_markdown("a|b_c <x>") == r"a\|b\_c \<x\>"
