@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
-from scipy import stats as sps
 
 from hotkit.core.analysis import Analysis, ArmResult
 from hotkit.core.stats import Array
@@ -107,9 +105,10 @@ def interim_level(least_blocks: int, most_blocks: int) -> float:
     looks at every moment, so the true error is smaller (docs/sweep.md has both).
     """
     span = math.log(max(most_blocks, least_blocks) / least_blocks)
-
-    def excess(b: float) -> float:
-        density = float(sps.norm.pdf(b))
-        return (b - 1 / b) * density * span + 4 * density / b - INTERIM_ERROR
-
-    return 2 * float(sps.norm.sf(optimize.brentq(excess, 1.5, 10.0)))
+    low, high = 1.5, 10.0  # what errs too much, and what certainly does not
+    for _ in range(60):
+        b = (low + high) / 2
+        density = math.exp(-b * b / 2) / math.sqrt(2 * math.pi)
+        errs = (b - 1 / b) * density * span + 4 * density / b
+        low, high = (b, high) if errs > INTERIM_ERROR else (low, b)
+    return math.erfc(high / math.sqrt(2))

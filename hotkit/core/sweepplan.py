@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from scipy import stats as sps
+from scipy import special
 
 from hotkit.core.design import OFF, OFF_RUNS_PER_BLOCK
 from hotkit.core.stats import CONFIDENCE, POWER, Interval, blocks_needed, smallest_effect
@@ -84,8 +84,10 @@ def sd_interval(sd: float, n: int) -> Interval:
     """
     tail = (1 - CONFIDENCE) / 2
     degrees = n - 1
+    # chdtri inverts the upper tail of chi-square.
     low, high = (
-        sd * math.sqrt(degrees / float(sps.chi2.ppf(q, degrees))) for q in (1 - tail, tail)
+        sd * math.sqrt(degrees / float(special.chdtri(degrees, upper)))
+        for upper in (tail, 1 - tail)
     )
     return Interval(low=low, high=high)
 
@@ -99,7 +101,7 @@ def spread(sd: float, n: int, figure: Callable[[float], float | None]) -> Spread
 def blocks_for_half_width(sd: float, half: float, least: int) -> int | None:
     """After how many blocks, whole pairs, `until: half_width_percent` is reached."""
     return _pairs(
-        lambda n: sps.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * sd / math.sqrt(n) <= half,
+        lambda n: _t(0.5 + CONFIDENCE / 2, n) * sd / math.sqrt(n) <= half,
         max(least, LEAST_FOR_WIDTH),
     )
 
@@ -111,7 +113,7 @@ def blocks_for_equivalent(sd: float, margin: float, level: float, least: int) ->
     """
     each = 1 - (1 - POWER) / 2
     return _pairs(
-        lambda n: (sps.t.isf(level, n - 1) + sps.t.ppf(each, n - 1)) * sd / math.sqrt(n) <= margin,
+        lambda n: (_t(1 - level, n) + _t(each, n)) * sd / math.sqrt(n) <= margin,
         least,
     )
 
@@ -119,11 +121,14 @@ def blocks_for_equivalent(sd: float, margin: float, level: float, least: int) ->
 def blocks_for_different(sd: float, effect: float, level: float, least: int) -> int | None:
     """Blocks that show a slow-down of `effect` as "different" with 80 % power at `level`."""
     return _pairs(
-        lambda n: (
-            (sps.t.isf(level / 2, n - 1) + sps.t.ppf(POWER, n - 1)) * sd / math.sqrt(n) <= effect
-        ),
+        lambda n: (_t(1 - level / 2, n) + _t(POWER, n)) * sd / math.sqrt(n) <= effect,
         least,
     )
+
+
+def _t(p: float, blocks: int) -> float:
+    """The quantile of Student's t that so many blocks have."""
+    return float(special.stdtrit(blocks - 1, p))
 
 
 def _pairs(fits: Callable[[int], bool], least: int) -> int | None:
