@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+
+from hotkit.core.distributions import mean_ranks
 
 Floats = NDArray[np.float64]
 PAGE_BYTES = 4096
@@ -220,5 +221,5 @@ def _spearman(heat: Floats, rate: Floats) -> float | None:
     """Rank correlation, ties by their mean rank; None when one side does not vary."""
     if np.ptp(heat) == 0 or np.ptp(rate) < 1e-15:
         return None
-    a, b = rankdata(heat), rankdata(rate)
+    a, b = mean_ranks(heat), mean_ranks(rate)
     return float(np.corrcoef(a, b)[0, 1])

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats as sps
 
 from hotkit.core.analysis import RunResult
 from hotkit.core.deltas import Deltas
 from hotkit.core.design import OFF
+from hotkit.core.distributions import t_quantile
 from hotkit.core.stats import CONFIDENCE, Array, Interval
 
 MOST = 5
@@ -104,7 +104,7 @@ def _moved(on: Sequence[RunResult], off: _OffMeans) -> tuple[CounterChange, ...]
     without = off.table[[off.row_of[run.block] for run in on]][:, columns]
     change = with_tracker - without
     mean = change.mean(axis=0)
-    half = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * change.std(axis=0, ddof=1) / np.sqrt(n)
+    half = t_quantile(0.5 + CONFIDENCE / 2, n - 1) * change.std(axis=0, ddof=1) / np.sqrt(n)
     high, low = with_tracker.mean(axis=0), without.mean(axis=0)
     share: Array = np.abs(mean) / np.maximum(np.maximum(high, low), 1e-300)
     told = [place for place in range(len(names)) if abs(mean[place]) > half[place]]

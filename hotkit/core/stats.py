@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as sps
+
+from hotkit.core.distributions import t_quantile, t_tail
 
 Array = npt.NDArray[np.float64]
 
@@ -123,7 +124,7 @@ def fieller(y: Array, x: Array, confidence: float = CONFIDENCE) -> tuple[Array, 
     variances and the covariance of the two means.
     """
     n = y.shape[1]
-    t2 = float(sps.t.ppf(0.5 + confidence / 2, n - 1)) ** 2
+    t2 = t_quantile(0.5 + confidence / 2, n - 1) ** 2
     my, mx = y.mean(axis=1), x.mean(axis=1)
     dy, dx = y - my[:, None], x - mx[:, None]
     scale = n * (n - 1)
@@ -190,13 +191,13 @@ def difference(values: Sequence[float] | Array) -> Difference:
         )
     sd = float(d.std(ddof=1))
     error = sd / math.sqrt(n)
-    half = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * error
+    half = t_quantile(0.5 + CONFIDENCE / 2, n - 1) * error
     return Difference(
         n=n,
         mean=mean,
         sd=sd,
         interval=Interval(low=mean - half, high=mean + half),
-        p_t=float(2 * sps.t.sf(abs(mean) / error, n - 1)),
+        p_t=2 * t_tail(abs(mean) / error, n - 1),
         p_sign_flip=flip,
     )
 
@@ -230,8 +231,8 @@ def sign_flip(values: Sequence[float] | Array) -> float:
 
 def smallest_effect(sd: float, n: int) -> float:
     """Smallest mean difference that `n` blocks show with 80 % power at the 5 % level (MDE)."""
-    quantiles = sps.t.ppf(0.5 + CONFIDENCE / 2, n - 1) + sps.t.ppf(POWER, n - 1)
-    return float(quantiles) * sd / math.sqrt(n)
+    quantiles = t_quantile(0.5 + CONFIDENCE / 2, n - 1) + t_quantile(POWER, n - 1)
+    return quantiles * sd / math.sqrt(n)
 
 
 def blocks_needed(sd: float, effect: float) -> int | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats as sps
 
+from hotkit.core.distributions import t_tails
 from hotkit.core.stats import Array, Interval, fieller
 
 # Both one-sided tests at this level: the same as "the 90 % interval lies within the margin".
@@ -68,7 +68,7 @@ def tost(extra: Array, off: Array, margin: float) -> Array:
         z = margin * off - sign * extra  # its mean is positive when that side is kept
         with np.errstate(divide="ignore", invalid="ignore"):
             t = z.mean(axis=1) / (z.std(axis=1, ddof=1) / np.sqrt(n))
-        tails.append(sps.t.sf(t, n - 1))
+        tails.append(t_tails(t, n - 1))
     p: Array = np.maximum(*tails)
     return p
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats as sps
 
+from hotkit.core.distributions import f_quantile, t_quantile
 from hotkit.core.stats import CONFIDENCE, Array, Interval, Ratio, fieller, ratio
 
 
@@ -59,7 +59,7 @@ def fit(times: Array, off: Array, samples: Array) -> DoseFit:
     _, n, k = times.shape
     doses = samples.mean(axis=1)
     away = doses - doses.mean(axis=1, keepdims=True)
-    t = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - 1))
+    t = t_quantile(0.5 + CONFIDENCE / 2, n - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         h = (away / (away * away).sum(axis=1, keepdims=True))[:, None, :]
         y, x = (h * times).sum(axis=2), (h * samples).sum(axis=2)
@@ -70,7 +70,7 @@ def fit(times: Array, off: Array, samples: Array) -> DoseFit:
         # How F of a block departs: its own level, and what its slope does to the way down to 0.
         own = level - doses.mean(axis=1)[:, None] * (h * rest).sum(axis=2)
         half = t * own.std(axis=1, ddof=1) / np.sqrt(n)
-        scheffe = (k - 1) * sps.f.ppf(CONFIDENCE, k - 1, n - 1)
+        scheffe = (k - 1) * f_quantile(CONFIDENCE, k - 1, n - 1)
         clear = g * scheffe / (t * t) < 1.0
     return DoseFit(
         per_sample=c,

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats as sps
 
+from hotkit.core.distributions import t_quantile
 from hotkit.core.stats import CONFIDENCE, Array, Interval
 
 # B. Iglewicz and D. Hoaglin 1993: modified z = 0.6745 (x - median) / MAD, far when above 3.5.
@@ -67,7 +67,7 @@ def trend(levels: Array) -> tuple[Array, Array]:
     slope = levels @ x / sxx
     rest = levels - levels.mean(axis=1, keepdims=True) - slope[:, None] * x
     error = np.sqrt((rest * rest).sum(axis=1) / (n - 2) / sxx)
-    t = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - 2))
+    t = t_quantile(0.5 + CONFIDENCE / 2, n - 2)
     change: Array = slope * (n - 1)
     half: Array = t * error * (n - 1)
     return change, half
@@ -86,7 +86,7 @@ def drift(off: Sequence[float] | Array) -> Drift:
     apart = float(first.mean() - rest.mean()) / mean
     # The scatter of the rest alone: a first block that is far off must not hide itself in it.
     error = float(rest.std(ddof=1)) * math.sqrt(1 / begin + 1 / (n - begin)) / mean
-    reach = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - begin - 1)) * error
+    reach = t_quantile(0.5 + CONFIDENCE / 2, n - begin - 1) * error
     return Drift(
         blocks=n,
         change=change,
@@ -123,7 +123,7 @@ def over(level: str, estimates: Sequence[float]) -> Outer:
         why = f"every {level} gives the same figure"
     if why:
         return Outer(level=level, n=n, mean=mean, interval=None, undefined=why)
-    half = float(sps.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    half = t_quantile(0.5 + CONFIDENCE / 2, n - 1) * float(values.std(ddof=1)) / math.sqrt(n)
     middle = float(values.mean())
     interval = Interval(low=middle - half, high=middle + half)
     return Outer(level=level, n=n, mean=middle, interval=interval)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as sps
 
-from hotkit.core import stats
 from hotkit.core.stats_compare import Answer, equivalence, holm, tost
 
 OFF = np.array([10.0, 10.1, 9.9, 10.0, 10.2, 9.8])
@@ -36,8 +36,8 @@ def test_holm_keeps_the_order_and_only_raises(values):
 
 def test_tost_is_the_larger_of_two_paired_t_tests():
     extra = NOISE + 0.03
-    one = stats.sps.ttest_1samp(extra - 0.01 * OFF, 0.0, alternative="less").pvalue
-    other = stats.sps.ttest_1samp(extra + 0.01 * OFF, 0.0, alternative="greater").pvalue
+    one = sps.ttest_1samp(extra - 0.01 * OFF, 0.0, alternative="less").pvalue
+    other = sps.ttest_1samp(extra + 0.01 * OFF, 0.0, alternative="greater").pvalue
     assert tost(extra[None], OFF[None], 0.01)[0] == pytest.approx(max(one, other))
     assert tost(-extra[None], OFF[None], 0.01)[0] == pytest.approx(max(one, other), rel=0.1)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy import stats as sps
 
-from hotkit.core import stats
 from hotkit.core.stats_session import drift, far_blocks, over
 
 WOBBLE = np.array([0.001, -0.002, 0.001, 0.0, -0.001, 0.002, 0.0, -0.001])
@@ -12,8 +12,8 @@ WOBBLE = np.array([0.001, -0.002, 0.001, 0.0, -0.001, 0.002, 0.0, -0.001])
 def test_a_line_against_scipy():
     levels = 2.0 + WOBBLE + 0.02 * np.arange(8) / 7
     found = drift(levels)
-    line = stats.sps.linregress(np.arange(8), levels)
-    half = stats.sps.t.ppf(0.975, 6) * line.stderr * 7 / levels.mean()
+    line = sps.linregress(np.arange(8), levels)
+    half = sps.t.ppf(0.975, 6) * line.stderr * 7 / levels.mean()
     assert found.change == pytest.approx(line.slope * 7 / levels.mean())
     assert found.change_interval.high - found.change == pytest.approx(half)
     assert found.change == pytest.approx(0.01, abs=0.002)

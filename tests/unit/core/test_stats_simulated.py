@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy import stats as sps
 
 from hotkit.core import stats, stats_compare, stats_dose, stats_session
 from hotkit.core.design import OFF, Arm, schedule
@@ -196,7 +197,7 @@ def test_one_arm_after_the_other_finds_a_difference_nine_times_in_ten():
     rng = np.random.default_rng(1)
     times = ramp(1)(rng, (REPETITIONS, 20))
     a, b = times[:, :10], times[:, 10:]
-    assert np.mean(stats.sps.ttest_ind(a, b, axis=1, equal_var=False).pvalue < 0.05) > 0.85
+    assert np.mean(sps.ttest_ind(a, b, axis=1, equal_var=False).pvalue < 0.05) > 0.85
 
 
 def of_seeds(places, kind, n):
@@ -262,7 +263,7 @@ def test_holm_holds_the_family_of_five_trackers():
     rows, n = 5000, 8
     times = gaussian(rng, (rows, n, 7))
     d = times[..., 2:] - times[..., :2].mean(axis=2, keepdims=True)
-    p = stats.sps.ttest_1samp(d, 0.0, axis=1).pvalue
+    p = sps.ttest_1samp(d, 0.0, axis=1).pvalue
     adjusted = np.array([stats_compare.holm(list(row)) for row in p])
     assert np.mean((adjusted < 0.05).any(axis=1)) <= 0.05 + 3 * (0.05 * 0.95 / rows) ** 0.5
     assert np.mean((p < 0.05).any(axis=1)) > 0.12
@@ -355,6 +356,6 @@ def test_deleting_far_blocks_makes_intervals_too_short():
     assert 0.12 <= flagged <= 0.18
     covered = []
     for row in kept:
-        reach = stats.sps.t.ppf(0.975, len(row) - 1) * row.std(ddof=1) / len(row) ** 0.5
+        reach = sps.t.ppf(0.975, len(row) - 1) * row.std(ddof=1) / len(row) ** 0.5
         covered.append(abs(row.mean()) <= reach)
     assert np.mean(covered) < 0.91
