@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,7 @@ class _Job:
     stop: StopSign = field(default_factory=StopSign)
     active: dict[str, Part] = field(default_factory=dict)
     failures: dict[str, HotkitError] = field(default_factory=dict)
+    bug: Exception | None = None
 
 
 def sweep(
@@ -171,26 +174,45 @@ def part_folders(folder: Path) -> list[Path]:
 
 def _carry_out(job: _Job, work: Mapping[Place, Sequence[PartKey]]) -> None:
     """Every host in a thread of its own; Ctrl-C is heard here."""
-    threads = [
-        threading.Thread(target=_host, args=(job, place, keys), name=place.name, daemon=True)
-        for place, keys in work.items()
-    ]
-    for thread in threads:
-        thread.start()
-    asked = 0
-    while any(thread.is_alive() for thread in threads):
-        try:
-            for thread in threads:
-                thread.join(0.1)
-        except KeyboardInterrupt:
-            job.stop.raise_to(_STOPS[min(asked, 2)])
-            asked += 1
-            if job.stop.when == "leave":
-                break
-            for name, part in list(job.active.items()):
-                job.watch(Progress(host=name, step=_STOPPING[job.stop.when]))
-                part.heed_stop()
+    # Not Thread.join: interrupted, it takes a thread that lives for one that has ended
+    # (bpo-45274 and what it left, Python 3.11).
+    ended = {place.name: threading.Event() for place in work}
+    for place, keys in work.items():
+        threading.Thread(
+            target=_host, args=(job, place, keys, ended[place.name]), daemon=True
+        ).start()
+    told = ""
+    with _ctrl_c_is_heard(job.stop):
+        while not all(event.is_set() for event in ended.values()) and job.stop.when != "leave":
+            for event in ended.values():
+                event.wait(0.1)
+            if job.stop.when != told:
+                told = job.stop.when
+                _tell(job, told)
     _report_failures(job, len(work))
+
+
+@contextmanager
+def _ctrl_c_is_heard(stop: StopSign) -> Iterator[None]:
+    """Each Ctrl-C raises the stop sign a step, instead of breaking into whatever runs now."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a program that uses us has its own way with signals
+        return
+    steps = iter(_STOPS)
+    before = signal.signal(
+        signal.SIGINT, lambda number, frame: stop.raise_to(next(steps, _STOPS[-1]))
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _tell(job: _Job, when: str) -> None:
+    """Pass the stop sign on to all agents, side by side: one may be slow to reach."""
+    for name, part in list(job.active.items()):
+        job.watch(Progress(host=name, step=_STOPPING.get(when, when)))
+        threading.Thread(target=part.heed_stop, daemon=True).start()
 
 
 _STOPPING = {
@@ -200,6 +222,8 @@ _STOPPING = {
 
 
 def _report_failures(job: _Job, hosts: int) -> None:
+    if job.bug is not None:
+        raise job.bug
     again = f"hotkit sweep resume {job.folder}"
     if job.stop.when:
         left = job.stop.when == "leave"
@@ -220,7 +244,7 @@ def _report_failures(job: _Job, hosts: int) -> None:
     )
 
 
-def _host(job: _Job, place: Place, keys: Sequence[PartKey]) -> None:
+def _host(job: _Job, place: Place, keys: Sequence[PartKey], ended: threading.Event) -> None:
     """The parts of one host, one after the other; a part that fails ends the host's sweep."""
     single = not (job.folder / GROUP).exists()
     try:
@@ -231,8 +255,11 @@ def _host(job: _Job, place: Place, keys: Sequence[PartKey]) -> None:
             _part(job, place, key, folder)
     except HotkitError as error:
         job.failures[place.name] = error
+    except Exception as error:
+        job.bug = error  # raised again in the main thread: a thread's own traceback ends nothing
     finally:
         job.active.pop(place.name, None)
+        ended.set()
 
 
 def _part(job: _Job, place: Place, key: PartKey, folder: Path) -> None:

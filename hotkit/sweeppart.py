@@ -108,7 +108,8 @@ class Part:
         with Journal(self.folder) as journal:
             for event in read_journal(self.folder):
                 self._take(event)
-            self.state.stopped = ""  # an earlier stop is over
+            # An earlier stop is over, and what failed three times is tried again.
+            self.state.stopped, self.state.sessions_without_a_run = "", 0
             try:
                 self._until_done(journal)
             except HotkitError as error:
@@ -175,7 +176,10 @@ class Part:
         plan = self._what_is_left(number)
         agent, workload, scan = self._paths
         argv = [self.place.python, agent, "start", "--binary", workload, "--scan", scan]
-        done = run(self.place.words(argv), check=False, timeout=120, input=json.dumps(plan) + "\n")
+        done = run(
+            self.place.words(argv), check=False, timeout=120, input=json.dumps(plan) + "\n",
+            own_session=True,
+        )  # fmt: skip
         _check_started(done, self.place.name)
 
     def _install(self) -> None:
@@ -186,10 +190,10 @@ class Part:
         """The machine as it is now; an error when it runs something else than at the beginning."""
         done = run(
             self.place.words([self.place.python, self._paths[0], "hello"]),
-            check=False, timeout=120, input="",
+            check=False, timeout=120, input="", own_session=True,
         )  # fmt: skip
         machine: dict[str, Any] = ask_agent(done, host=self.place.name)[0]["machine"]
-        for key in ("kernel_release", "cmdline", "memory_bytes", "cpus"):
+        for key in ("kernel_release", "cmdline", "cpus"):
             before = self.manifest["machine"].get(key)
             if before != machine.get(key):
                 raise HotkitError(
@@ -325,7 +329,10 @@ class Part:
         if not self._paths:
             self._paths = self._known_paths()
         try:
-            run(self._agent_words(command, *more), check=False, timeout=60, input="")
+            run(
+                self._agent_words(command, *more),
+                check=False, timeout=60, input="", own_session=True,
+            )  # fmt: skip
         except HotkitError:
             return
 

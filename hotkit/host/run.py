@@ -57,12 +57,13 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     binary: bool = False,
+    own_session: bool = False,
 ) -> subprocess.CompletedProcess[Any]:
     """Run to the end and capture both streams (text, or bytes with `binary`).
 
     A failure becomes a HotkitError that carries the command, how it ended and the last lines of
     its stderr; with `check=False` the caller looks at `returncode` himself. A time-out is always
-    an error.
+    an error. `own_session`: Ctrl-C at the terminal does not reach it.
     """
     words = [str(word) for word in argv]
     log.debug("+ %s", shlex.join(words))
@@ -77,6 +78,7 @@ def run(
             env=clean_env(env),
             cwd=cwd,
             check=False,
+            start_new_session=own_session,
         )
     except FileNotFoundError as error:
         raise HotkitError(f"{words[0]} is not installed") from error

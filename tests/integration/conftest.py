@@ -13,6 +13,7 @@ import pytest
 # beside them.
 _MEASURES_HERE = {
     "test_sweep_local",
+    "test_sweep_resume",
     "test_record_local",
     "test_command_workload",
     "test_tier_probe",
