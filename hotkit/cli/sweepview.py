@@ -14,21 +14,26 @@ import click
 from rich.console import Console, Group
 from rich.live import Live
 
+from hotkit.report.group import group_dict, print_group
 from hotkit.report.sweep import print_sweep, progress_line, progress_view, to_dict
-from hotkit.sweepfolder import load_sweep
+from hotkit.sweepgroup import load_group
 from hotkit.sweeppart import Progress
 
 
 def show_result(folder: Path, *, as_json: bool) -> int:
     """The report of a sweep directory on stdout; returns the exit code."""
-    result = load_sweep(folder)
+    group = load_group(folder)
+    # A log file is as wide as it needs to be; a terminal is as wide as it is.
+    width = None if sys.stdout.isatty() else 120
+    console = Console(file=sys.stdout, highlight=False, width=width)
     if as_json:
-        click.echo(json.dumps(to_dict(result), indent=2))
+        found = to_dict(group.only) if group.only else group_dict(group)
+        click.echo(json.dumps(found, indent=2))
+    elif group.only:
+        print_sweep(group.only, console)
     else:
-        # A log file is as wide as it needs to be; a terminal is as wide as it is.
-        width = None if sys.stdout.isatty() else 120
-        print_sweep(result, Console(file=sys.stdout, highlight=False, width=width))
-    return result.exit_code
+        print_group(group, console)
+    return group.exit_code
 
 
 @contextmanager

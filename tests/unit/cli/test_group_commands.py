@@ -90,3 +90,10 @@ def test_a_broken_sweep_json_is_one_sentence(folder, capsys):
         assert main([words[0], str(folder), *words[1:]]) == 2
         said = capsys.readouterr().err
         assert "sweep.json: not JSON" in said and "Traceback" not in said
+
+
+def test_sweep_of_a_directory_prints_the_group(folder, capsys):
+    assert main(["sweep", str(folder)]) == 0
+    assert "3 of 3 parts are trustworthy" in capsys.readouterr().out
+    assert main(["sweep", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trusted_parts"] == 3
