@@ -41,8 +41,8 @@ SPOOL = "/var/lib/hotkit/agent/sweeps"
 PATIENCE_S = 900.0
 _RETRY_S = 3.0
 _MOST_STARTS = 3
-# Of the time, for the running estimate.
-_ESTIMATE_SHARE = 0.02
+# Of the time, for the running estimate: less than what a sweep looks for.
+_ESTIMATE_SHARE = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
