@@ -50,11 +50,12 @@ def plan(
     the schedule are those that `hotkit sweep` carries out: both follow from SWEEP.yml alone.
 
     Duration and smallest effect depend on the machine, so they come from a pilot: any sweep of the
-    same workload that ran there, six blocks are enough to begin with. Durations are medians of its
-    runs and of the time between them. The smallest effect (80 % power) comes from the noise of its
-    off/off pairs, with what few pairs leave open: from eight pairs the true noise may be twice what
-    was found. It also says how many blocks show smallest_effect_percent, and when `until` would end
-    the sweep. A pilot with another workload is refused, one on another host or layout is marked.
+    same workload that ran there, six blocks are enough to begin with. Durations come from the times
+    of its runs and the time between them. The smallest effect (80 % power) comes from the noise of
+    its off/off pairs, with what few pairs leave open: from eight pairs the true noise may be twice
+    what was found. It also says how many blocks show smallest_effect_percent, and when `until`
+    would end the sweep. A pilot with another workload is refused, one on another host or layout is
+    marked.
 
     Without a pilot the duration is a rough estimate from `seconds`, and unknown for `updates` and
     for commands.

@@ -13,6 +13,7 @@ from statistics import fmean, median
 from scipy import special
 
 from hotkit.core.design import OFF, OFF_RUNS_PER_BLOCK
+from hotkit.core.distributions import t_quantile
 from hotkit.core.stats import CONFIDENCE, POWER, Interval, blocks_needed, smallest_effect
 from hotkit.core.stopping import LEAST_FOR_WIDTH, interim_level
 
@@ -128,7 +129,7 @@ def blocks_for_different(sd: float, effect: float, level: float, least: int) -> 
 
 def _t(p: float, blocks: int) -> float:
     """The quantile of Student's t that so many blocks have."""
-    return float(special.stdtrit(blocks - 1, p))
+    return t_quantile(p, blocks - 1)
 
 
 def _pairs(fits: Callable[[int], bool], least: int) -> int | None:
