@@ -20,7 +20,9 @@ from pydantic import (
 
 from hotkit.assets import data
 from hotkit.core.design import MIN_BLOCKS, OFF, Arm
+from hotkit.errors import HotkitError
 from hotkit.host.armspec import ArmSpec, Setting
+from hotkit.host.profiles import load_profile
 from hotkit.host.workloadspec import CommandSpec as CommandSpec
 from hotkit.host.workloadspec import HotsetSpec as HotsetSpec
 from hotkit.host.workloadspec import WorkloadSpec, read_workload
@@ -131,7 +133,8 @@ def load_sweep_spec(path: Path | None) -> SweepSpec:
     if not isinstance(source.data, dict):
         raise source.error((), "a sweep description is a mapping", hint=_hint())
     given = dict(source.data)
-    if "workload" in given:
+    # A description that was written out of a sweep.json has a null where others have no key.
+    if "workload" in given and (given["workload"] is not None or not given.get("workloads")):
         given["workload"] = read_workload(source)
     if isinstance(given.get("workloads"), dict):
         given["workloads"] = _workloads(source, given["workloads"])
@@ -140,7 +143,21 @@ def load_sweep_spec(path: Path | None) -> SweepSpec:
     except ValidationError as error:
         raise source.explain(error, known=_known_keys(error)) from error
     _check_arms(source, spec)
-    return spec
+    return spec.model_copy(update={"layouts": _layouts(source, spec.layouts)})
+
+
+def _layouts(source: YamlSource, layouts: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of profiles as they are, files (beside the description) with their whole path."""
+    found = []
+    for place, layout in enumerate(layouts):
+        is_file = layout.endswith((".yml", ".yaml"))
+        name = str((source.path.parent / layout).resolve()) if is_file else layout
+        try:
+            load_profile(name)
+        except HotkitError as error:
+            raise source.error(("layouts", place), error.message, hint=error.hint) from error
+        found.append(name)
+    return tuple(found)
 
 
 def _workloads(source: YamlSource, given: dict[str, Any]) -> dict[str, WorkloadSpec]:

@@ -1,5 +1,6 @@
 """SWEEP.yml: each mistake with file:line:column and the offending token."""
 
+import json
 import re
 
 import pytest
@@ -112,6 +113,8 @@ def test_several_workloads(tmp_path):
         ("until: {verdict: true, minuts: 5}\narms: []\n", "4:", "did you mean 'minutes'?"),
         ("boots: 2\narms: [{tracker: none}]\n", "1:", "boots: needs layouts"),
         ("layouts: [a, a]\narms: [{tracker: none}]\n", "1:", "one is named twice"),
+        ("layouts: [4C16G]\narms: [{tracker: none}]\n", "4:", "4C16G"),
+        ("layouts: [none.yml]\narms: [{tracker: none}]\n", "4:", "none.yml"),
         ("arms: [{tracker: damon, settings: {sample_us: []}}]\n", "4:", "the list is empty"),
         ("arms: [{tracker: damon, settings: {sample_us: [9, 9]}}]\n", "4:", "listed twice"),
         ("arms: [{tracker: damon, settings: {sample_us: [9, x]}}]\n", "4:", "sample_us"),
@@ -136,3 +139,19 @@ def test_mistakes_of_the_matrix(tmp_path, text, at, words):
     assert words in caught.value.message
     where = caught.value.message.removeprefix(str(tmp_path / "my.yml")).lstrip(":")
     assert where.startswith(at) or "duplicate" in words, caught.value.message
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_a_sweep_keeps_of_its_description_is_the_same_description(tmp_path, several):
+    """The report's commands write it out as JSON: it must say the same thing again."""
+    text = data("sweep-default.yml").read_text()
+    if several:
+        head, _, tail = text.partition("workload:")
+        text = f"{head}workloads:\n  one: {{kind: hotset, size: 32M, seconds: 2}}\n"
+        text += "  two: {kind: zipf, size: 32M, updates: 1000}\nlayouts: [4C16G-remote]\nboots: 3\n"
+        text += tail[tail.index("arms:") :]
+    (tmp_path / "first.yml").write_text(text)
+    spec = load_sweep_spec(tmp_path / "first.yml")
+    (tmp_path / "again.yml").write_text(json.dumps(spec.model_dump(mode="json"), indent=1))
+    assert load_sweep_spec(tmp_path / "again.yml") == spec
+    assert len(spec.named_workloads) == 1 + several
