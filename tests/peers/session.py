@@ -37,7 +37,7 @@ class Ledger:
 
     def __init__(self, run_s: float) -> None:
         # To begin with: a run with its share of starting, warming up and keeping books.
-        first = {"hotkit": 1.3, "hyperfine": 1.1, "pyperf": 2.0}
+        first = {"hotkit": 1.6, "hyperfine": 1.15, "pyperf": 2.25}
         self._spent = {tool: (first[tool] * run_s, 1.0) for tool in TOOLS}
         self._guessed = set(TOOLS)
 
