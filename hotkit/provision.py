@@ -37,22 +37,28 @@ def provision(
     take_over: bool = False,
     batch: Batch = HALF,
     max_failures: int = 1,
+    profile: str | None = None,
 ) -> Result:
     """Boot every host of an inventory once into its layout, and verify it.
 
     Nothing is written before all profiles were read, every reachable host was planned, and
     `approve` said yes (`check` asks nobody: it writes nothing). A host that is refused or cannot be
     reached is left out. `force` boots what is predicted not to boot, `take_over` breaks the lease
-    of another hotkit. Raises HotkitError (exit code 2) for input that is wrong before any host is
-    contacted.
+    of another hotkit; `profile` goes before the one that the inventory asks for. Raises HotkitError
+    (exit code 2) for input that is wrong before any host is contacted.
     """
     inventory = load_inventory(ref, limit)
+    if profile is not None:
+        load_profile(profile)
     for host in inventory.hosts:
-        check_profile(inventory, host)
+        if profile is None:
+            check_profile(inventory, host)
         check_kernel(inventory, host)
     story = _Provisioning(inventory, progress, new_run_folder("provision"), check=check, diff=diff)
     wishes = {"commit": commit, "force": force, "take_over": take_over}
     story.wishes = {f"hotkit_{key}": True for key, value in wishes.items() if value}
+    if profile is not None:
+        story.wishes["hotkit_profile"] = profile
     story.plan()
     if story.going():
         progress.plans([story.outcomes[name].plan or {} for name in story.going()])
@@ -92,7 +98,7 @@ def check_kernel(inventory: Inventory, host: Host) -> None:
 class _Provisioning(HostStory):
     """The steps of provisioning, each for the hosts that nothing stopped so far."""
 
-    wishes: Mapping[str, Any]
+    wishes: dict[str, Any]
 
     def plan(self) -> None:
         """Read every host and decide; nothing is written."""

@@ -23,12 +23,18 @@ from hotkit.core.design import PlannedRun, schedule
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION
 from hotkit.host.runs import new_run_folder
-from hotkit.host.store import MANIFEST, create_sweep_folder, read_manifest, write_once
+from hotkit.host.store import (
+    MANIFEST,
+    create_sweep_folder,
+    read_journal,
+    read_manifest,
+    write_once,
+)
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workload import build_hotset, build_scan
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.measuring import now, probe_host
-from hotkit.sweeplayout import boot_into
+from hotkit.sweeplayout import boot_into, layout_name
 from hotkit.sweeppart import Part, Progress, StopSign, Watch
 
 GROUP, PARTS = "sweep.json", "parts"
@@ -71,6 +77,10 @@ class _Job:
     failures: dict[str, HotkitError] = field(default_factory=dict)
     bug: Exception | None = None
 
+    def layout(self, name: str) -> str:
+        """The profile, or its file, that a part's layout is the name of."""
+        return next(one for one in self.spec.layouts if layout_name(one) == name)
+
 
 def sweep(
     description: Path | None = None,
@@ -84,12 +94,18 @@ def sweep(
     """Measure; returns the sweep's directory: `out`, or a new one below the state directory.
 
     Over all running hosts of the inventory within `limit`; `local` measures this machine, without
-    inventory or ssh. Everything is in the directory, also when the sweep is cut off: `resume` goes
-    on. Raises HotkitError, with exit code 130 after Ctrl-C (once: after the runs under way; twice:
-    at once; three times: the agents are left to themselves).
+    inventory or ssh. Hosts are rebooted into the layouts that the description names: the caller
+    has asked somebody. Everything is in the directory, also when the sweep is cut off: `resume`
+    goes on. Raises HotkitError, with exit code 130 after Ctrl-C (once: after the runs under way;
+    twice: at once; three times: the agents are left to themselves).
     """
     spec = load_sweep_spec(description)
     places = find_places(inventory, limit, local)
+    if spec.layouts and local:
+        raise HotkitError(
+            "layouts: this machine is not booted into another layout by itself",
+            hint="name an inventory, or leave layouts out to measure it as it is",
+        )
     known = places[0].inventory
     job = _Job(
         folder=create_sweep_folder(out.absolute() if out else new_run_folder("sweep")),
@@ -147,14 +163,14 @@ def stop(folder: Path, when: str) -> list[str]:
     for part in part_folders(folder.absolute()):
         manifest = read_manifest(part)
         place = place_of(manifest["inventory"], manifest["host"])
-        told = Part(part, place, lambda progress: None, StopSign()).ask_to_stop(when)
+        told = Part(part, place).ask_to_stop(when)
         said.append(f"{manifest['part']['name']}: {told}")
     return said
 
 
 def parts_of(spec: SweepSpec, hosts: Sequence[str]) -> list[PartKey]:
     """All parts in the order in which a host takes them: boots are the outer level."""
-    layouts: Sequence[str | None] = spec.layouts or (None,)
+    layouts: Sequence[str | None] = [layout_name(one) for one in spec.layouts] or [None]
     return [
         PartKey(host=host, layout=layout, boot=boot, workload=workload)
         for host in hosts
@@ -263,10 +279,18 @@ def _host(job: _Job, place: Place, keys: Sequence[PartKey], ended: threading.Eve
 
 
 def _part(job: _Job, place: Place, key: PartKey, folder: Path) -> None:
+    def prepare() -> None:
+        if key.layout is not None:
+            others = _boots_of_others(job, key)
+            boot_into(
+                place, job.layout(key.layout), others,
+                lambda step: job.watch(Progress(host=place.name, part=key.name, step=step)),
+            )  # fmt: skip
+
     if not (folder / MANIFEST).exists():
-        boot_into(place, key.layout, key.boot, job.watch)
+        prepare()
         begin(job, place, key, folder)
-    part = Part(folder, place, job.watch, job.stop)
+    part = Part(folder, place, job.watch, job.stop, prepare)
     job.active[place.name] = part
     if not part.carry_out() and not job.stop.when:
         raise HotkitError(
@@ -274,6 +298,21 @@ def _part(job: _Job, place: Place, key: PartKey, folder: Path) -> None:
             hint=f"what was measured is kept; to go on: hotkit sweep resume {job.folder}",
             exit_code=ExitCode.INTERRUPTED,
         )
+
+
+def _boots_of_others(job: _Job, key: PartKey) -> set[str]:
+    """The boots of the host in which parts of another boot, or layout, were measured."""
+    found: set[str] = set()
+    for folder in part_folders(job.folder):
+        part = read_manifest(folder)["part"]
+        same = (part["layout"], part["boot"]) == (key.layout, key.boot)
+        if part["host"] == key.host and not same:
+            found |= {
+                event["machine"]["boot_id"]
+                for event in read_journal(folder)
+                if event["type"] == "hello"
+            }
+    return found
 
 
 def begin(job: _Job, place: Place, key: PartKey, folder: Path) -> None:

@@ -81,7 +81,15 @@ class StopSign:
 class Part:
     """One part that is under way. The controller's half of agent/spool.py."""
 
-    def __init__(self, folder: Path, place: Place, watch: Watch, stop: StopSign) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        place: Place,
+        watch: Watch = lambda progress: None,
+        stop: StopSign | None = None,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`prepare` is called before an agent is started: it sees that the right layout runs."""
         self.folder = folder
         self.place = place
         self.manifest = read_manifest(folder)
@@ -92,7 +100,8 @@ class Part:
         self.collector = RunCollector(self.plan["runs"])
         self.analysis: Analysis | None = None
         self._watch = watch
-        self._stop = stop
+        self._stop = stop or StopSign()
+        self._prepare = prepare
         self._asked = ""
         self._truth: dict[str, Any] = {}
         self._heat: list[HeatRange] = []
@@ -165,6 +174,8 @@ class Part:
                 hint=f"what it said is on the host, below {SPOOL}/{self.manifest['sweep']}",
                 exit_code=ExitCode.VERDICT_FAILED,
             )
+        if self.state.session >= 0:
+            self._prepare()  # of the first session it was done before the manifest was made
         self._show("installing the agent")
         self._install()
         machine = self._same_machine()

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import click
 
+from hotkit.cli.approval import approver
 from hotkit.cli.options import on_hosts
 from hotkit.cli.sweepview import live, show_result
+from hotkit.errors import HotkitError
+from hotkit.host.sweepspec import load_sweep_spec
 from hotkit.sweep import sweep
+from hotkit.sweeplayout import layout_name
 
 _ELSEWHERE = {
     "init": "sweep_init",
@@ -76,6 +80,7 @@ def command() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep everything in this new directory (default: a new one below the state directory).",
 )
+@click.option("--yes", is_flag=True, help="Do not ask before rebooting into layouts.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def run(
     description: Path | None,
@@ -83,6 +88,7 @@ def run(
     limit: str | None,
     local: bool,
     out: Path | None,
+    yes: bool,
     as_json: bool,
 ) -> int:
     """Measure what a hotness tracker costs: an A/B sweep in randomised blocks.
@@ -116,6 +122,10 @@ def run(
     """
     if description is not None and description.is_dir():
         return show_result(description, as_json=as_json)
+    layouts = load_sweep_spec(description).layouts
+    ask = approver(f"Reboot the hosts into {', '.join(map(layout_name, layouts))}?", yes=yes)
+    if layouts and not ask():
+        raise HotkitError("not approved; nothing was written, nothing was measured")
     with live() as watch:
         folder = sweep(
             description, inventory=inventory, limit=limit, local=local, out=out, watch=watch
