@@ -147,7 +147,7 @@ def test_what_a_sweep_keeps_of_its_description_is_the_same_description(tmp_path,
     text = data("sweep-default.yml").read_text()
     if several:
         head, _, tail = text.partition("workload:")
-        text = f"{head}workloads:\n  one: {{kind: hotset, size: 32M, seconds: 2}}\n"
+        text = f"{head}workloads:\n  one: {{kind: hotset, size: 32M, hot: 4M, seconds: 2}}\n"
         text += "  two: {kind: zipf, size: 32M, updates: 1000}\nlayouts: [4C16G-remote]\nboots: 3\n"
         text += tail[tail.index("arms:") :]
     (tmp_path / "first.yml").write_text(text)
