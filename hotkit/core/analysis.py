@@ -166,20 +166,16 @@ def analyse(
     Raises ValueError without a complete block.
     """
     arms = list(dict.fromkeys(run.arm for run in runs if run.arm != OFF))
-    by_block: dict[int, list[RunResult]] = {}
-    for run in runs:
-        by_block.setdefault(run.block, []).append(run)
+    by_block = _whole_blocks(runs, arms)
     # In the order of the session, whatever the order of the journal: the drift is a line over it.
-    whole = [by_block[number] for number in sorted(by_block) if _is_whole(by_block[number], arms)]
-    incomplete = tuple(
-        number for number in range(blocks) if not _is_whole(by_block.get(number, []), arms)
-    )
+    whole = [by_block[number] for number in sorted(by_block)]
+    incomplete = tuple(number for number in range(blocks) if number not in by_block)
     if not whole or not arms:
         raise ValueError("no block is complete: nothing to compare")
-    off = np.array([[_off(members, twin).duration for twin in (0, 1)] for members in whole])
+    off = np.array([[members[twin].duration for twin in (0, 1)] for members in whole])
     a_a = difference(off[:, 0] - off[:, 1])
     level = off.mean(axis=1)
-    on = {arm: [_on(members, arm) for members in whole] for arm in arms}
+    on = {arm: [members[arm] for members in whole] for arm in arms}
     results = [_arm(on[arm], level, a_a, sesoi_fraction) for arm in arms]
     return Analysis(
         blocks=len(whole),
@@ -196,18 +192,24 @@ def analyse(
     )
 
 
-def _is_whole(members: Sequence[RunResult], arms: Sequence[str]) -> bool:
-    offs = sorted(run.twin for run in members if run.arm == OFF and run.twin is not None)
-    ons = sorted(run.arm for run in members if run.arm != OFF)
-    return offs == list(range(OFF_RUNS_PER_BLOCK)) and ons == sorted(arms)
-
-
-def _off(members: Sequence[RunResult], twin: int) -> RunResult:
-    return next(run for run in members if run.arm == OFF and run.twin == twin)
-
-
-def _on(members: Sequence[RunResult], arm: str) -> RunResult:
-    return next(run for run in members if run.arm == arm)
+def _whole_blocks(
+    runs: Sequence[RunResult], arms: Sequence[str]
+) -> dict[int, dict[str | int | None, RunResult]]:
+    """The blocks of which every run is there, once: off runs by their twin, others by their arm."""
+    wanted = {*range(OFF_RUNS_PER_BLOCK), *arms}
+    found: dict[int, dict[str | int | None, RunResult]] = {}
+    doubled = set()
+    for run in runs:
+        members = found.setdefault(run.block, {})
+        place = run.twin if run.arm == OFF else run.arm
+        if place in members:
+            doubled.add(run.block)
+        members[place] = run
+    return {
+        block: members
+        for block, members in found.items()
+        if members.keys() == wanted and block not in doubled
+    }
 
 
 def _arm(on: Sequence[RunResult], off: Array, a_a: Difference, sesoi_fraction: float) -> ArmResult:
