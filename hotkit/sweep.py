@@ -24,7 +24,9 @@ from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION
 from hotkit.host.runs import new_run_folder
 from hotkit.host.store import (
+    GROUP,
     MANIFEST,
+    PARTS,
     create_sweep_folder,
     read_journal,
     read_manifest,
@@ -37,7 +39,6 @@ from hotkit.measuring import now, probe_host
 from hotkit.sweeplayout import boot_into, layout_name
 from hotkit.sweeppart import Part, Progress, StopSign, Watch
 
-GROUP, PARTS = "sweep.json", "parts"
 # What Ctrl-C asks for, the first, second and third time.
 _STOPS = ("run", "now", "leave")
 

@@ -304,8 +304,10 @@ class Part:
         began = time.monotonic()
         if self.spec.until is None and began < self._next_estimate:
             return
-        with suppress(ValueError):
+        try:
             self.analysis = analyse_blocks(self.collector, self.manifest, whole)
+        except ValueError:
+            return
         ended = time.monotonic()
         self._next_estimate = ended + (ended - began) / _ESTIMATE_SHARE
         reason = self._enough(whole)

@@ -12,8 +12,7 @@ from typing import Any
 from hotkit.core.analysis import Analysis
 from hotkit.core.sweepstate import SweepState
 from hotkit.errors import HotkitError
-from hotkit.host.store import JOURNAL, MANIFEST, is_written, read_manifest
-from hotkit.sweep import GROUP, PARTS
+from hotkit.host.store import GROUP, JOURNAL, MANIFEST, PARTS, is_written, read_manifest
 from hotkit.sweepfolder import analyse_blocks, planned_blocks
 from hotkit.sweepjournal import RunCollector
 from hotkit.sweeppart import Progress

@@ -18,8 +18,8 @@ class SweepState:
     `session`: the last one begun (-1: none). `open`: not known to be over. `known`: its events
     below this number are in the journal. `finished`: nothing is left to do. `planned_blocks`: how
     many count, when fewer than the schedule has were enough. `elapsed_s`: of the sessions that are
-    over. `work`: name and amount that calibration found. `stopped`: how the last session was asked to
-    end ("run", "block", "now", "time"), "" when it was not.
+    over. `work`: name and amount that calibration found. `stopped`: how the last session was asked
+    to end ("run", "block", "now", "time"), "" when it was not.
     """
 
     session: int = -1

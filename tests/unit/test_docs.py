@@ -56,13 +56,16 @@ def test_relative_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_documented_commands_exist(page):
-    """Every command in code (at the start of a line of a block, or behind a backtick) exists."""
+    """Every command in code (at the start of a line of a block, or behind a backtick) exists.
+
+    A word with a dot or a slash behind it is a file: `hotkit sweep my.yml`.
+    """
     known = {path.removeprefix("hotkit ") for path in COMMANDS}
     groups = {path.rpartition(" ")[0].removeprefix("hotkit ") for path in COMMANDS if " " in path}
     text = page.read_text()
     blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.DOTALL))
-    words = re.findall(r"`hotkit ([a-z]+)(?: ([a-z]+))?", text)
-    words += re.findall(r"(?m)^(?:\$ )?hotkit ([a-z]+)(?: ([a-z]+))?", blocks)
+    words = re.findall(r"`hotkit ([a-z]+)(?: ([a-z]+)(?![\w./-]))?", text)
+    words += re.findall(r"(?m)^(?:\$ )?hotkit ([a-z]+)(?: ([a-z]+)(?![\w./-]))?", blocks)
     for first, second in words:
         assert first in known, f"{page.name} names `hotkit {first}`"
         if first in groups and second:
