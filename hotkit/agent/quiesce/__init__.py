@@ -5,8 +5,8 @@ is `undo()` of the notes that `apply` was given (undo.py): `Undo.session` for a 
 guard and the next agent see to; `Undo.kept` for what is to outlive every agent.
 
 `settings` is what a person wrote: a flat mapping, item -> what it is set to, or "leave"; an item
-that is not in it has its default (table.py). An item that a machine has not got is a problem only
-if the person named it.
+that is not in it has its default (table.py). That a machine has not got an item matters only if the
+person named it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ class Change:
     refused: bool = False
     once: bool = False
 
+    def hinders(self, settings: Mapping[str, Any]) -> bool:
+        """Whether `settings` cannot be had: an item that lacks matters to who named it only."""
+        return self.refused or (self.why_not is not None and self.item in settings)
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -66,13 +70,13 @@ def apply(notes: Notes, settings: Mapping[str, Any], root: Path = ROOT) -> list[
     """Set what does not hold yet; a sentence for each. `notes` must be of an Undo that is open.
 
     All values found are in `notes`, fsynced, before the first is changed. Raises AgentError, before
-    anything is changed, when an item must not be set; or in the midst of it when the kernel refuses
-    one: the caller then puts back what was set (`notes.undo()`).
+    anything is changed, when an item must not be set or was named and is not there; or in the midst
+    of it when the kernel refuses one: the caller then puts back what was set (`notes.undo()`).
     """
     wanted = complete(settings)
-    refused = [str(change) for change in plan(settings, root) if change.refused]
-    if refused:
-        raise AgentError("; ".join(refused), "set that item to leave")
+    not_possible = [str(change) for change in plan(settings, root) if change.hinders(settings)]
+    if not_possible:
+        raise AgentError("; ".join(not_possible), "set what cannot be had to leave")
     notes.begin(settings=wanted, sample_rate=sample_rate(root))
     said: list[str] = []
     # Threads alone first: what the others find depends on which CPUs are online.
@@ -95,10 +99,9 @@ def check(settings: Mapping[str, Any], notes: Notes | None = None, root: Path = 
     """
     problems = []
     for change in plan(settings, root):
-        if change.once or (change.why_not and not change.refused and change.item not in settings):
-            continue
-        if change.why_not:
+        if change.hinders(settings):
             problems.append(str(change))
+        if change.once or change.why_not:
             continue
         more = f" ({change.places} like it)" if change.places > 1 else ""
         problems.append(

@@ -44,6 +44,7 @@ def carry_out(
             problems = check(settings, undo.kept)
         elif dry_run:
             said = [str(change) for change in planned if not change.why_not]
+            problems = [str(change) for change in planned if change.hinders(settings)]
         else:
             said, problems = _apply(undo, settings, anew)
     emit(

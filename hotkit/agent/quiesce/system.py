@@ -19,8 +19,9 @@ def aslr(root: Path, wanted: str) -> list[Step]:
 def watchdog(root: Path, wanted: str) -> list[Step]:
     """The watchdogs of hard and soft lockups, and the switch over both.
 
-    All three are put back, the switch last: whoever reads one of them while the switch is off
-    makes the kernel forget that it was on (kernel/watchdog.c syncs it on reading).
+    All three are put back, the switch last: in older kernels (6.1 is one) whoever reads one of
+    them while the switch is off makes the kernel forget that it was on (kernel/watchdog.c,
+    proc_watchdog_common).
     """
     names = [f"proc/sys/kernel/{name}" for name in _WATCHDOGS]
     there = [name for name in names if (root / name).exists()]

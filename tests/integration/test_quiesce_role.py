@@ -1,0 +1,97 @@
+"""The role quiesce, as a user runs its playbook, on this machine: a knob that nobody notices."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotkit.agent import quiesce
+from hotkit.agent.undo import state_directory
+from hotkit.assets import asset
+from hotkit.host.run import clean_env
+from hotkit.host.zipapp import build_agent
+
+BIN = Path(sys.executable).parent
+COMPACTION = Path("/proc/sys/vm/compaction_proactiveness")
+WANTED = {"compaction_proactiveness": 7}
+
+
+class Here:
+    """An inventory of this machine; the agent goes into a folder of the test."""
+
+    def __init__(self, folder: Path):
+        self.agent = folder / "agent"
+        self.inventory = folder / "hosts.yml"
+        self.found = COMPACTION.read_text()
+        self.settings: dict[str, Any] = dict.fromkeys(quiesce.ITEMS, "leave") | WANTED
+
+    def play(self, *words: str, **variables: Any) -> tuple[int, str]:
+        """How many tasks changed something (-1 when one failed), and what was printed."""
+        host = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "agent_directory": str(self.agent),
+            "quiesce_settings": self.settings,
+        }
+        self.inventory.write_text(json.dumps({"all": {"hosts": {"here": host | variables}}}))
+        done = subprocess.run(
+            [BIN / "ansible-playbook", "-i", self.inventory, "playbooks/quiesce.yml", *words],
+            cwd=asset("playbooks").parent, capture_output=True, text=True, check=False,
+            env=clean_env(),
+        )  # fmt: skip
+        recap = re.search(r"changed=(\d+) .* failed=(\d+)", done.stdout)
+        assert recap, done.stdout + done.stderr
+        assert (done.returncode == 0) == (recap[2] == "0"), done.stdout
+        return (int(recap[1]) if recap[2] == "0" else -1), done.stdout
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Here]:
+    if os.geteuid() != 0:
+        pytest.skip("not root: no knob may be written")
+    machine = Here(tmp_path)
+    yield machine
+    if COMPACTION.read_text() != machine.found:
+        subprocess.run([sys.executable, build_agent().path, "quiesce", "restore"], check=False)
+    assert COMPACTION.read_text() == machine.found
+    assert not (state_directory() / "kept.jsonl").exists()
+
+
+def test_the_way_there_and_back(here: Here) -> None:
+    # Nothing is installed yet: check mode cannot ask the agent, and says what it would bring.
+    changed, _ = here.play("--check")
+    assert changed == 1 and not here.agent.exists() and COMPACTION.read_text() == here.found
+    changed, _ = here.play()
+    assert changed == 2 and COMPACTION.read_text() == "7\n"  # the agent's files, and the knob
+    assert here.play()[0] == 0
+    here.settings["compaction_proactiveness"] = 9
+    assert here.play("--check")[0] == 1 and COMPACTION.read_text() == "7\n"
+    assert here.play(quiesce_state="restored")[0] == 1
+    assert COMPACTION.read_text() == here.found
+    assert here.play(quiesce_state="restored")[0] == 0
+
+
+def test_what_cannot_be_is_one_sentence(here: Here) -> None:
+    changed, said = here.play(quiesce_settings=here.settings | {"ksm": "perhaps"})
+    assert changed == -1 and "quiesce: ksm cannot be 'perhaps'" in said
+    changed, said = here.play(quiesce_agent="/nowhere/agent.pyz")
+    assert changed == -1 and "run the role agent first" in said
+    assert COMPACTION.read_text() == here.found
+
+
+def test_the_role_is_documented() -> None:
+    role = asset("roles") / "quiesce"
+    spec = (role / "meta/argument_specs.yml").read_text()
+    readme = (role / "README.md").read_text()
+    names = re.findall(r"(?m)^(\w+):", (role / "defaults/main.yml").read_text())
+    assert len(names) == 4
+    for name in names:
+        assert f"{name}:" in spec and f"`{name}`" in readme, name
