@@ -18,8 +18,11 @@ _MEASURES_HERE = {
     "test_command_workload",
     "test_tier_probe",
     "test_tracker_probes",
+    "test_peers",
     "test_perf_tracker",
     "test_agent_leftovers",
+    "test_quiesce_here",
+    "test_quiesce_role",
     "test_gates_here",
     "test_bad_sweep",
 }
