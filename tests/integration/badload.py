@@ -2,7 +2,7 @@
 
   python3 badload.py DIRECTORY_OF_THE_SWEEP
 
-It burns every CPU for a second from the start of each off run with the label 0, and rests otherwise.
+It burns every CPU for a second from the start of each off run with the label 0, or else it rests.
 Its standard input is its line of life: when that ends, so does it, and its burners with it.
 """
 
