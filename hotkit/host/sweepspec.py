@@ -18,10 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from hotkit.agent.gatesettings import complete_gates
+from hotkit.agent.protocol import AgentError
 from hotkit.assets import data
 from hotkit.core.design import MIN_BLOCKS, OFF, Arm
 from hotkit.errors import HotkitError
-from hotkit.host.armspec import ArmSpec, Setting
+from hotkit.host.armspec import ArmSpec, Setting, Settings
 from hotkit.host.profiles import load_profile
 from hotkit.host.workloadspec import CommandSpec as CommandSpec
 from hotkit.host.workloadspec import HotsetSpec as HotsetSpec
@@ -70,7 +72,7 @@ class SweepSpec(_Strict):
     layouts: tuple[StrictStr, ...] = ()
     boots: StrictInt = Field(default=1, ge=1, le=100)
     quiesce: StrictBool | dict[str, Setting] = True
-    gates: StrictBool | dict[str, Setting] = True
+    gates: StrictBool | dict[str, Settings] = True
 
     @model_validator(mode="after")
     def _whole(self) -> SweepSpec:
@@ -143,6 +145,7 @@ def load_sweep_spec(path: Path | None) -> SweepSpec:
     except ValidationError as error:
         raise source.explain(error, known=_known_keys(error)) from error
     _check_arms(source, spec)
+    _check_gates(source, spec)
     return spec.model_copy(update={"layouts": _layouts(source, spec.layouts)})
 
 
@@ -187,6 +190,15 @@ def _check_arms(source: YamlSource, spec: SweepSpec) -> None:
                     message = f"two arms are called {made.name!r}: give each a name of its own"
                     raise source.error(("arms", place), message)
                 seen[made.name] = place
+
+
+def _check_gates(source: YamlSource, spec: SweepSpec) -> None:
+    """What the agent would refuse, while it can be said where it stands."""
+    for name, value in spec.gates.items() if isinstance(spec.gates, dict) else ():
+        try:
+            complete_gates({name: value})
+        except AgentError as error:
+            raise source.error(("gates", name), error.message, hint=error.fix) from error
 
 
 def _known_keys(error: ValidationError) -> tuple[str, ...]:

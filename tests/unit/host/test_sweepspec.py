@@ -40,6 +40,13 @@ def test_shipped_description():
             "called 'off'",
         ),
         ("blocks: 8", "blocks: 8\nblocks: 9", "blocks: 9", "duplicate key 'blocks'"),
+        ("blocks: 8", "blocks: 8\ngates: {heat: 3}", "3", "there is no gate 'heat'"),
+        (
+            "blocks: 8",
+            "blocks: 8\ngates: {steal_percent: much}",
+            "much",
+            "'much' is no number and not false",
+        ),
     ],
 )
 def test_mistakes(tmp_path, old, new, at, words):
@@ -91,6 +98,16 @@ def test_an_arm_may_have_a_workload_of_its_own(tmp_path):
     arms = "arms: [{tracker: none, workload: {work: [sleep, '2']}}]\n"
     (longer,) = read(tmp_path, f"schema_version: 1\nblocks: 6\n{command}{arms}").named_arms()
     assert dict(longer.workload) == {"work": ["sleep", "2"]}
+
+
+def test_gates_are_those_that_the_agent_knows(tmp_path):
+    gates = "gates: {steal_percent: 2, throttled: false, kernel_messages_ignore: [hotplug]}\n"
+    found = read(tmp_path, f"{BASE}arms: [{{tracker: none}}]\n{gates}").gates
+    assert found == {
+        "steal_percent": 2,
+        "throttled": False,
+        "kernel_messages_ignore": ("hotplug",),
+    }
 
 
 def test_several_workloads(tmp_path):
