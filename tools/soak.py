@@ -33,7 +33,7 @@ from hotkit.simulate import simulate_random
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from tests.lab import agent_kills, cases, kernel_cases  # noqa: E402 (the clone's tests are no installed package)
+from tests.lab import agent_kills, cases, kernel_cases, sweep_cuts  # noqa: E402 (the clone's tests are no installed package)
 from tests.peers import session  # noqa: E402
 
 EVIDENCE_SCHEMA_VERSION = 1
@@ -125,11 +125,21 @@ CAMPAIGNS = (
     Campaign(
         name="agent-kills",
         what="the agent, it and its guard, the workload, the scanner, the connection or the"
-        " controller killed at a random moment of a sweep: no knob left changed, no kdamond left"
-        " running, the next start clean",
+        " controller killed at a random moment of a measurement: no knob left changed, no kdamond"
+        " left running, the next start clean",
         short_form="tests/lab/test_kernel.py::test_killed",
         count=50,
         case=on_lab_small(agent_kills.campaign_case),
+        jobs=1,
+    ),
+    Campaign(
+        name="sweep-cuts",
+        what="a sweep in the lab cut off three times, at random moments: the controller, the agent"
+        " or the connection killed, or the power of the machine cut; it goes on each time, with the"
+        " schedule that was drawn, no run lost or counted twice, every knob back",
+        short_form="tests/lab/test_sweep.py::test_cut_off_three_times",
+        count=10,
+        case=on_lab_small(sweep_cuts.cut_case),
         jobs=1,
     ),
     Campaign(

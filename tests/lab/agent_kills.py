@@ -1,7 +1,9 @@
-"""The agent, its guard, the workload or the connection killed at a random moment of a sweep.
+"""The agent, its guard, the workload or the connection killed while a tracker runs.
 
-Afterwards no knob is left changed, nothing of ours runs, and the next start is clean. One case
-each, for the tests and for `make soak`; lab-small must run the patched kernel.
+The agent here is one with a line of life, that of a recording; one of a sweep goes on by itself
+and is cut off in sweep_cuts.py. Afterwards no knob is left changed, nothing of ours runs, and the
+next start is clean. One case each, for the tests and for `make soak`; lab-small must run the
+patched kernel.
 """
 
 from __future__ import annotations
@@ -77,13 +79,13 @@ def kill_case(number: int, inventory: Path) -> dict[str, Any]:
             {name: ARMS[name]}, "unmovable: true" if name == "reclaim" else "seed: 1"
         )
         (Path(folder) / "sweep.yml").write_text(text)
-        controller = _sweep(Path(folder), inventory)
+        controller = _record(Path(folder), inventory, *ARMS[name], out="out", seconds=14)
         until = time.monotonic() + _BEGINS_WITHIN_S
         while "pyz run" not in (running := sh(_KNOBS)) and time.monotonic() < until:
             time.sleep(0.2)
         if "pyz run" not in running:
             controller.kill()
-            return case | {"ok": False, "error": "the sweep did not begin"}
+            return case | {"ok": False, "error": "the recording did not begin"}
         time.sleep(after_s)
         changed = sorted(set(sh(_KNOBS).splitlines()) - set(before.splitlines()))
         case["changed_at_that_moment"] = len(changed)
@@ -91,24 +93,21 @@ def kill_case(number: int, inventory: Path) -> dict[str, Any]:
         case["exit_code"] = _end(controller)
         problems = _left(before, victim)
         # The next start: it puts back what nobody could, and measures. 5: a map without addresses.
-        code = _end(_record(Path(folder), inventory, *ARMS[name]))
+        code = _end(_record(Path(folder), inventory, *ARMS[name], out="again", seconds=1))
         if code not in (0, 5):
             problems.append(f"the next run ended with exit code {code}")
         problems += [f"after the next run: {text}" for text in _left(before, "")]
     return case | {"ok": not problems, "problems": problems}
 
 
-def _sweep(folder: Path, inventory: Path) -> subprocess.Popen[bytes]:
-    words = ["sweep", folder / "sweep.yml", "-i", inventory, "--limit", NAME, "--json"]
-    return _hotkit(folder, "out", words)
-
-
-def _record(folder: Path, inventory: Path, tracker: str, settings: str) -> subprocess.Popen[bytes]:
+def _record(
+    folder: Path, inventory: Path, tracker: str, settings: str, *, out: str, seconds: int
+) -> subprocess.Popen[bytes]:
     words: list[str | Path] = ["record", "watch", folder / "sweep.yml", "-i", inventory]
-    words += ["--limit", NAME, "--tracker", tracker, "--seconds", "1"]
+    words += ["--limit", NAME, "--tracker", tracker, "--seconds", str(seconds)]
     for setting in settings.split(", "):
         words += ["--set", setting.replace(": ", "=")]
-    return _hotkit(folder, "again", words)
+    return _hotkit(folder, out, words)
 
 
 def _hotkit(folder: Path, out: str, words: Sequence[str | Path]) -> subprocess.Popen[bytes]:
