@@ -127,10 +127,12 @@ def cpus() -> dict[str, Any]:
 def undo_file() -> dict[str, Any] | None:
     """What an agent noted to put back: null when there is nothing; `held` while one is at work."""
     folder = state_directory()
-    said = text(str(folder / "undo.jsonl"))
-    if said is None:
+    files = {folder / name: text(str(folder / name)) for name in ("undo.jsonl", "quiesce.jsonl")}
+    left = {path: said.splitlines() for path, said in files.items() if said is not None}
+    if not left:
         return None
-    return {"path": str(folder / "undo.jsonl"), "entries": max(0, len(said.splitlines()) - 1),
+    return {"path": str(next(iter(left))),
+            "entries": sum(max(0, len(lines) - 1) for lines in left.values()),
             "held": _is_held(folder / "measuring.lock")}  # fmt: skip
 
 

@@ -32,6 +32,18 @@ def test_a_dead_agents_undo_file_and_that_of_a_living_one(state):
         assert doctor.undo_file() == {"path": path, "entries": 2, "held": True}
 
 
+def test_what_a_dead_agents_session_left_counts_and_what_is_kept_does_not(state):
+    (state / "kept.jsonl").write_text('{"boot_id": "x"}\n{"write": "/a", "text": "1"}\n')
+    assert doctor.undo_file() is None
+    (state / "quiesce.jsonl").write_text('{"boot_id": "x"}\n{"write": "/a", "text": "1"}\n')
+    path = str(state / "quiesce.jsonl")
+    assert doctor.undo_file() == {"path": path, "entries": 1, "held": False}
+    (state / "undo.jsonl").write_text('{"boot_id": "x"}\n{"rmdir": "/a"}\n')
+    assert doctor.undo_file() == {
+        "path": str(state / "undo.jsonl"), "entries": 2, "held": False
+    }  # fmt: skip
+
+
 def test_real_facts_are_json_and_can_be_judged(state):
     facts = json.loads(json.dumps(doctor.facts()))
     found = {item.code for item in judge(facts, Label(platform=Platform.VIRTUAL))}
