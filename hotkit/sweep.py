@@ -335,13 +335,13 @@ def begin(job: _Job, place: Place, key: PartKey, folder: Path) -> None:
 
 def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, Any]:
     work = spec.only_workload
-    gates = ({} if spec.gates else None) if isinstance(spec.gates, bool) else spec.gates
     minutes = spec.until.minutes if spec.until else None
     return {
         "v": PROTOCOL_VERSION,
         "workload": {"kind": work.kind, "parameters": work.parameters()},
         "calibrate_ms": round(1000 * work.seconds) if work.seconds else None,
-        "gates": gates,
+        "gates": _chosen(spec.gates),
+        "quiesce": _chosen(spec.quiesce),
         "most_s": 60 * minutes if minutes else None,
         "least_blocks": spec.blocks,
         "runs": [
@@ -357,6 +357,11 @@ def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, An
             for planned in runs
         ],
     }
+
+
+def _chosen(wish: Any) -> Any:
+    """For the agent: `true` is every default, `false` is None."""
+    return ({} if wish else None) if isinstance(wish, bool) else wish
 
 
 def _manifest(

@@ -49,7 +49,7 @@ class Gates:
     ):
         self.settings = complete_gates(settings)
         self._root = root
-        self._knobs = dict(knobs(root) if session_knobs is None else session_knobs)
+        self.knobs = dict(knobs(root) if session_knobs is None else session_knobs)
         self._sample_rate = line(str(root / _SAMPLE_RATE))
         watched = self.settings["kernel_messages"] is not False
         self._log = KernelLog(root / "dev/kmsg") if watched else None
@@ -74,7 +74,7 @@ class Gates:
             "kernel_messages": self._log is not None
             and self._log.refused
             and f"{self._log.refused}: reading the kernel's log takes root",
-            "knobs": not self._knobs and "no knob can be read",
+            "knobs": not self.knobs and "no knob can be read",
             "sample_rate": not self._sample_rate and f"no /{_SAMPLE_RATE}: a kernel without perf",
             "steal_percent": not cpu_ns(root) and "no steal time in /proc/stat",
             "swap_pages": not vmstat and "no pswpin in /proc/vmstat: a kernel without swap",
@@ -193,7 +193,7 @@ class Gates:
         now = knobs(self._root)
         return [
             f"knob {name} is {now.get(name, 'gone')!r}, and was {found!r} when the session began"
-            for name, found in self._knobs.items()
+            for name, found in self.knobs.items()
             if now.get(name) != found
         ]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hotkit.agent import cgroup
+from hotkit.agent import cgroup, quiesce
 from hotkit.agent.blocks import Blocks
 from hotkit.agent.counters import counters
 from hotkit.agent.gates import Gates
@@ -101,6 +101,7 @@ class Runner:
         """The whole schedule, or until a stop is wanted. AgentError when it cannot go on."""
         if schedule.get("v") != VERSION:
             raise AgentError(f"the schedule is of version {schedule.get('v')!r}, not {VERSION}")
+        self._quiesce(schedule.get("quiesce"))
         arms = {repr((run["tracker"], run.get("settings"))): run for run in schedule["runs"]}
         if not self.probe(list(arms.values())):
             raise AgentError("not every tracker of the schedule can be used here")
@@ -127,12 +128,29 @@ class Runner:
                 gates.close()
         self._emit("end", run=None, elapsed_ns=time.monotonic_ns() - began, **ended)
 
+    def _quiesce(self, settings: dict[str, Any] | None) -> None:
+        """Make the machine quiet for this session; AgentError when it is not so then."""
+        if settings is None:
+            return
+        missing = [str(change) for change in quiesce.plan(settings) if change.why_not]
+        said = quiesce.apply(self._undo.session, settings)
+        problems = quiesce.check(settings, self._undo.session)
+        self._emit(
+            "probe",
+            quiesce={"act": "apply", "said": said, "missing": missing, "problems": problems},
+        )
+        if problems:
+            raise AgentError(
+                f"the machine could not be made quiet: {problems[0]}",
+                "set what cannot be had to leave, under quiesce: in SWEEP.yml",
+            )
+
     def _gates(self, schedule: dict[str, Any]) -> Gates | None:
         """Of a schedule with `gates`: {gate: bound}; `session_knobs` are those it began with."""
         if schedule.get("gates") is None:
             return None
         gates = Gates(schedule["gates"], session_knobs=schedule.get("session_knobs"))
-        self._emit("gates", **gates.as_json())
+        self._emit("gates", **gates.as_json(), knobs=gates.knobs)
         return gates
 
     def _gated_run(

@@ -19,7 +19,8 @@ class SweepState:
     below this number are in the journal. `finished`: nothing is left to do. `planned_blocks`: how
     many count, when fewer than the schedule has were enough. `elapsed_s`: of the sessions that are
     over. `work`: name and amount that calibration found. `stopped`: how the last session was asked
-    to end ("run", "block", "now", "time"), "" when it was not.
+    to end ("run", "block", "now", "time"), "" when it was not. `knobs`: those that all runs are
+    held against. `quiesced`: what the last session changed to make the machine quiet.
     """
 
     session: int = -1
@@ -35,6 +36,7 @@ class SweepState:
     sessions_without_a_run: int = 0
     boots: dict[str, None] = field(default_factory=dict)
     stopped: str = ""
+    quiesced: tuple[str, ...] = ()
     _open_run: int | None = None
 
     @property
@@ -57,9 +59,12 @@ class SweepState:
         if kind == "hello":
             self.boot_id = event["machine"].get("boot_id")
             self.boots[str(self.boot_id)] = None
-            self.knobs = self.knobs or event["machine"].get("knobs")
         elif kind == "probe" and "calibrated" in event:
             self.work = (event["calibrated"], event["workload"])
+        elif kind == "probe" and "quiesce" in event:
+            self.quiesced = tuple(event["quiesce"]["said"])
+        elif kind == "gates":
+            self.knobs = self.knobs or event.get("knobs")
         elif kind == "run":
             self._open_run = number
         elif kind == "end" and run is not None:

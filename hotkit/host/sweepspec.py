@@ -20,6 +20,7 @@ from pydantic import (
 
 from hotkit.agent.gatesettings import complete_gates
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.quiesce import complete
 from hotkit.assets import data
 from hotkit.core.design import MIN_BLOCKS, OFF, Arm
 from hotkit.errors import HotkitError
@@ -146,6 +147,7 @@ def load_sweep_spec(path: Path | None) -> SweepSpec:
         raise source.explain(error, known=_known_keys(error)) from error
     _check_arms(source, spec)
     _check_gates(source, spec)
+    _check_quiesce(source, spec)
     return spec.model_copy(update={"layouts": _layouts(source, spec.layouts)})
 
 
@@ -190,6 +192,16 @@ def _check_arms(source: YamlSource, spec: SweepSpec) -> None:
                     message = f"two arms are called {made.name!r}: give each a name of its own"
                     raise source.error(("arms", place), message)
                 seen[made.name] = place
+
+
+def _check_quiesce(source: YamlSource, spec: SweepSpec) -> None:
+    if isinstance(spec.quiesce, bool):
+        return
+    for item, value in spec.quiesce.items():
+        try:
+            complete({item: value})
+        except AgentError as error:
+            raise source.error(("quiesce", item), error.message, hint=error.fix, key=True) from None
 
 
 def _check_gates(source: YamlSource, spec: SweepSpec) -> None:

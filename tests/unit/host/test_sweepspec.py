@@ -128,6 +128,8 @@ def test_several_workloads(tmp_path):
         ("arms: [{tracker: none}]\nuntil: {}\n", "5:", "name what to wait for"),
         ("until: {minutes: 5, most_blocks: 7}\nblocks: 8\n", "3:", "duplicate key"),
         ("until: {verdict: true, minuts: 5}\narms: []\n", "4:", "did you mean 'minutes'?"),
+        ("quiesce: {turbos: off}\narms: [{tracker: none}]\n", "4:", "turbos"),
+        ("quiesce: {aslr: maybe}\narms: [{tracker: none}]\n", "4:", "aslr"),
         ("boots: 2\narms: [{tracker: none}]\n", "1:", "boots: needs layouts"),
         ("layouts: [a, a]\narms: [{tracker: none}]\n", "1:", "one is named twice"),
         ("layouts: [4C16G]\narms: [{tracker: none}]\n", "4:", "4C16G"),
