@@ -113,7 +113,8 @@ class NumaHint(Tracker):
         if tracing is None:
             return
         self._tracing = None
-        write_knob(str(SYSCTL), "0")
+        # Noted too: on a machine that had it on, nothing was noted when it was switched on.
+        self.undo.write(str(SYSCTL), "0")
         after = dict(pairs(Path("/proc/vmstat").read_text()))
         tracing.stop()
         self._cpu_ns, self._cpus = tracing.cpu_ns, tracing.cpus
