@@ -47,7 +47,10 @@ _ESTIMATE_SHARE = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a part stands: for the live view. `analysis` is of the blocks finished so far."""
+    """Where a part stands: for the live view. `analysis` is of the blocks finished so far.
+
+    `gate`: why a block begins anew, just now. `left_s`: seconds left at the pace so far.
+    """
 
     host: str
     step: str
@@ -60,6 +63,7 @@ class Progress:
     analysis: Analysis | None = None
     reruns: int = 0
     gate: str | None = None
+    left_s: float | None = None
 
 
 Watch = Callable[[Progress], None]
@@ -107,6 +111,7 @@ class Part:
         self._heat: list[HeatRange] = []
         self._paths: list[str] = []
         self._judged_blocks = 0
+        self._pace: tuple[float, int] | None = None
         self._next_estimate = 0.0
 
     def carry_out(self) -> bool:
@@ -377,6 +382,16 @@ class Part:
             exit_code=ExitCode.UNREACHABLE,
         )
 
+    def _left_s(self) -> float | None:
+        """At the pace since this process saw its first run."""
+        done = len(self.collector.runs)
+        if self._pace is None:
+            self._pace = (time.monotonic(), done)
+        began, before = self._pace
+        if done <= before:
+            return None
+        return (time.monotonic() - began) / (done - before) * (len(self.planned) - done)
+
     def _show(self, step: str, event: Mapping[str, Any] | None = None) -> None:
         entry = self.planned.get(str(event["run"])) if event else None
         problems = event.get("problems") if event else None
@@ -393,6 +408,7 @@ class Part:
                 analysis=self.analysis,
                 reruns=len(self.collector.reruns),
                 gate=problems[0] if problems else None,
+                left_s=self._left_s(),
             )
         )
 

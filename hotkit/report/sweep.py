@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from hotkit.core.analysis import Analysis
+from hotkit.core.analysis import A_A_LEVEL, Analysis
 from hotkit.report.sweep_gates import gate_lines, rerun_table
 from hotkit.report.sweep_json import to_dict as to_dict
 from hotkit.report.sweep_tables import (
@@ -48,6 +48,12 @@ class ProgressLike(Protocol):
     def arm(self) -> str | None: ...
     @property
     def analysis(self) -> Analysis | None: ...
+    @property
+    def reruns(self) -> int: ...
+    @property
+    def gate(self) -> str | None: ...
+    @property
+    def left_s(self) -> float | None: ...
 
 
 def print_sweep(result: Result, console: Console) -> None:
@@ -100,7 +106,24 @@ def progress_line(progress: ProgressLike, elapsed_s: float) -> Text:
     if progress.block is not None:
         head.append(f"  block {progress.block + 1}/{progress.blocks}  arm {progress.arm}")
     head.append(f"  {elapsed_s:.0f} s", style="dim")
+    if progress.left_s is not None:
+        head.append(f", about {progress.left_s:.0f} s left", style="dim")
+    if progress.gate:
+        head.append(f"  block begins anew: {progress.gate}", style="yellow")
+    elif progress.reruns:
+        head.append(f"  {progress.reruns} block(s) begun anew", style="yellow")
     return head
+
+
+def _a_a_so_far(analysis: Analysis) -> Text:
+    """The two off runs so far: what decides whether the session will be trusted."""
+    a_a = analysis.a_a
+    differ = a_a.p_t is not None and a_a.p_t < A_A_LEVEL
+    word = "the off runs differ" if differ else "the off runs agree"
+    return Text(
+        f"  A/A so far: {seconds(a_a.mean)} {span(a_a.interval, seconds)}: {word}",
+        style="red" if differ else "dim",
+    )
 
 
 def progress_view(progress: ProgressLike, elapsed_s: float) -> RenderableType:
@@ -112,8 +135,7 @@ def progress_view(progress: ProgressLike, elapsed_s: float) -> RenderableType:
         head, ProgressBar(total=progress.total, completed=progress.done, width=50),
     ]  # fmt: skip
     if progress.analysis:
-        a_a = progress.analysis.a_a
-        lines.append(Text(f"  A/A {seconds(a_a.mean)} {span(a_a.interval, seconds)}", style="dim"))
+        lines.append(_a_a_so_far(progress.analysis))
         for arm in progress.analysis.arms:
             lines.append(
                 Text(
