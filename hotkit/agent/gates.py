@@ -90,9 +90,10 @@ class Gates:
         """
         began = time.monotonic()
         hottest = self._cooled(began + self.settings["temperature_wait_s"])
+        found = knobs(self._root)
         problems = [
             *self._too_hot(hottest, time.monotonic() - began),
-            *self._changed_knobs(),
+            *self._changed_knobs(found),
             *self._changed_rate("before the run"),
         ]
         return {
@@ -103,7 +104,7 @@ class Gates:
             "sensor": hottest[0] if hottest else None,
             "throttled": throttled(self._root) or {},
             "kernel_sequence": self._log.mark() if self._log else -1,
-            "knobs": knobs(self._root),
+            "knobs": found,
             "sample_rate": self._sample_rate,
             "cpu_ns": cpu_ns(self._root),
         }
@@ -119,7 +120,7 @@ class Gates:
         return [
             *self._throttled(before["throttled"]),
             *self._kernel_said(before["kernel_sequence"]),
-            *self._changed_knobs(),
+            *self._changed_knobs(knobs(self._root)),
             *self._changed_rate("during the run"),
             *self._stolen(before["cpu_ns"]),
             *self._more_than("swap_pages", deltas.get("swap", 0), "pages were swapped in or out"),
@@ -187,10 +188,9 @@ class Gates:
         bad = message.level <= LEVELS.index(self.settings["kernel_messages"])
         return bad and not any(words in message.text for words in ignored)
 
-    def _changed_knobs(self) -> list[str]:
+    def _changed_knobs(self, now: Mapping[str, str]) -> list[str]:
         if not self._is_on("knobs"):
             return []
-        now = knobs(self._root)
         return [
             f"knob {name} is {now.get(name, 'gone')!r}, and was {found!r} when the session began"
             for name, found in self.knobs.items()
