@@ -40,18 +40,31 @@ def values() -> dict[Path, str]:
     return {path: path.read_text() for path in KNOBS if path.exists()}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def as_found() -> Iterator[dict[Path, str]]:
-    """The knobs before the test; whatever it does, they are the same afterwards."""
+    """The knobs before the test; whatever it does, they are the same afterwards.
+
+    Both looks are taken while no agent has the machine: a sweep makes it quiet, too, and what one
+    found meanwhile would be put back for good.
+    """
     if os.geteuid() != 0:
         pytest.skip("not root: no knob may be written")
-    before = values()
+    with opened(state_directory()):
+        before = values()
     yield before
-    after = values()
-    for path, text in before.items():
-        if after[path] != text:
-            path.write_text(text[text.find("[") + 1 : text.find("]")] if "[" in text else text)
+    with opened(state_directory()):
+        after = values()
+        for path, text in before.items():
+            if after[path] != text:
+                path.write_text(text[text.find("[") + 1 : text.find("]")] if "[" in text else text)
     assert after == before
+
+
+@pytest.fixture
+def alone(as_found: dict[Path, str]) -> Iterator[dict[Path, str]]:
+    """The same, and no agent has the machine all the while: for tests that start none."""
+    with opened(state_directory()):
+        yield as_found
 
 
 def settings() -> dict[str, Any]:
@@ -69,9 +82,7 @@ def settings() -> dict[str, Any]:
     return wanted
 
 
-def test_the_kernel_takes_them_and_they_come_back(
-    tmp_path: Path, as_found: dict[Path, str]
-) -> None:
+def test_the_kernel_takes_them_and_they_come_back(tmp_path: Path, alone: dict[Path, str]) -> None:
     asked = settings()
     with opened(tmp_path / "state") as undo:
         planned = [str(change) for change in quiesce.plan(asked)]
@@ -80,14 +91,15 @@ def test_the_kernel_takes_them_and_they_come_back(
         assert quiesce.check(asked, undo.session) == []
         # Read while they are off: older kernels forget then which watchdog was on.
         changed = values()
-        assert changed != as_found
+        assert changed != alone
         undo.undo()  # what a run changed: a session's knobs stay
         assert values() == changed
         done, failed = undo.session.undo()
         assert failed == [] and len(done) >= 2
-    assert values() == as_found
+    assert values() == alone
 
 
+@pytest.mark.usefixtures("alone")
 def test_swap_is_switched_off_and_on_again(tmp_path: Path) -> None:
     """A swap file of our own; the real /proc/swaps may have others, which are not looked at."""
     area = tmp_path / "swap file"
@@ -137,7 +149,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize("guard_too", [False, True])
 def test_a_killed_session_is_undone(
-    tmp_path: Path, as_found: dict[Path, str], guard_too: bool
+    tmp_path: Path, alone: dict[Path, str], guard_too: bool
 ) -> None:
     """By its guard within seconds; when both are killed, by the next agent. Runs' changes first."""
     state = tmp_path / "state"
@@ -162,13 +174,13 @@ def test_a_killed_session_is_undone(
     files = [state / name for name in ("undo.jsonl", "quiesce.jsonl")]
     if guard_too:
         time.sleep(0.3)
-        assert all(file.exists() for file in files) and values() != as_found
+        assert all(file.exists() for file in files) and values() != alone
         with opened(state) as undo:
             assert len(undo.told) >= 3
     until = time.monotonic() + 5
     while any(file.exists() for file in files) and time.monotonic() < until:
         time.sleep(0.02)
-    assert values() == as_found
+    assert values() == alone
 
 
 def agent(*words: str, asked: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
@@ -218,6 +230,7 @@ def without(asked: dict[str, Any]) -> dict[str, Any]:
     return dict.fromkeys(asked, "leave")
 
 
+@pytest.mark.usefixtures("alone")
 def test_what_was_kept_before_a_reboot_is_nothing_to_restore(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
@@ -232,7 +245,8 @@ def test_what_was_kept_before_a_reboot_is_nothing_to_restore(tmp_path: Path) -> 
         assert undo.kept.undo() == ([], [])
 
 
-def test_a_mistake_is_one_sentence_and_nothing_stays_changed(as_found: dict[Path, str]) -> None:
+@pytest.mark.usefixtures("as_found")
+def test_a_mistake_is_one_sentence_and_nothing_stays_changed() -> None:
     code, told = agent("apply", asked={"ksm": "maybe"})
     assert code == 1 and told["type"] == "error"
     assert told["message"] == "quiesce: ksm cannot be 'maybe'"
@@ -240,6 +254,7 @@ def test_a_mistake_is_one_sentence_and_nothing_stays_changed(as_found: dict[Path
         assert undo.kept.count() == 0
 
 
+@pytest.mark.usefixtures("as_found")
 def test_two_at_a_time_do_not_set_against_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """While an agent measures, no other makes the machine quiet or loud; it may look."""
     monkeypatch.setattr("hotkit.agent.undo._WAIT_S", 0.2)
