@@ -37,7 +37,8 @@ from hotkit.host.workload import build_hotset, build_scan
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.measuring import now, probe_host
 from hotkit.sweeplayout import boot_into, layout_name
-from hotkit.sweeppart import Part, Progress, StopSign, Watch
+from hotkit.sweeppart import Part
+from hotkit.sweepprogress import Progress, StopSign, Watch
 
 # What Ctrl-C asks for, the first, second and third time.
 _STOPS = ("run", "now", "leave")

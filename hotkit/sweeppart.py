@@ -6,84 +6,34 @@ says what is there, the agent on the host (which goes on by itself) has the rest
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hotkit.agentplace import Place, install
+from hotkit.agentplace import Place
 from hotkit.core.accuracy import HeatRange
 from hotkit.core.analysis import Analysis
 from hotkit.core.stopping import Until
 from hotkit.core.sweepstate import SweepState
 from hotkit.errors import ExitCode, HotkitError
-from hotkit.host.agentlink import (
-    AgentGone,
-    ConnectionLost,
-    ask_agent,
-    follow_agent,
-)
-from hotkit.host.run import run
-from hotkit.host.ssh import Ssh
+from hotkit.host.agentlink import AgentGone
 from hotkit.host.store import Journal, read_journal, read_manifest
 from hotkit.host.sweepspec import SweepSpec
-from hotkit.host.zipapp import built_before
+from hotkit.hostagent import SPOOL, HostAgent
 from hotkit.measuring import keep_heat, now, silence_s
 from hotkit.sweepfolder import analyse_blocks, planned_blocks
 from hotkit.sweepjournal import RunCollector, against_truth, heat_ranges
+from hotkit.sweepprogress import Progress, StopSign, Watch
 
-SPOOL = "/var/lib/hotkit/agent/sweeps"
-# A host that is gone may be rebooting: how long the way to it is tried again.
-PATIENCE_S = 900.0
-_RETRY_S = 3.0
 _MOST_STARTS = 3
 # Of the time, for the running estimate: less than what a sweep looks for.
 _ESTIMATE_SHARE = 0.001
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a part stands: for the live view. `analysis` is of the blocks finished so far.
-
-    `gate`: why a block begins anew, just now. `left_s`: seconds left at the pace so far.
-    """
-
-    host: str
-    step: str
-    part: str = ""
-    done: int = 0
-    total: int = 0
-    block: int | None = None
-    blocks: int = 0
-    arm: str | None = None
-    analysis: Analysis | None = None
-    reruns: int = 0
-    gate: str | None = None
-    left_s: float | None = None
-
-
-Watch = Callable[[Progress], None]
-
-
-@dataclass(slots=True)
-class StopSign:
-    """Shared by all parts of a sweep: how to stop, if so ("", "run", "block", "now")."""
-
-    when: str = ""
-    changed: threading.Event = field(default_factory=threading.Event)
-
-    def raise_to(self, when: str) -> None:
-        """Ask all parts to stop."""
-        self.when = when
-        self.changed.set()
-
-
 class Part:
-    """One part that is under way. The controller's half of agent/spool.py."""
+    """One part that is under way."""
 
     def __init__(
         self,
@@ -102,6 +52,7 @@ class Part:
         self.planned = {entry["run"]: entry for entry in self.plan["runs"]}
         self.state = SweepState()
         self.collector = RunCollector(self.plan["runs"])
+        self.agent = HostAgent(place, self.manifest, folder)
         self.analysis: Analysis | None = None
         self._watch = watch
         self._stop = stop or StopSign()
@@ -109,7 +60,6 @@ class Part:
         self._asked = ""
         self._truth: dict[str, Any] = {}
         self._heat: list[HeatRange] = []
-        self._paths: list[str] = []
         self._judged_blocks = 0
         self._pace: tuple[float, int] | None = None
         self._next_estimate = 0.0
@@ -132,7 +82,8 @@ class Part:
                 raise
             self._show("done" if self.state.finished else "stopped")
             if self.state.finished:
-                self._ask("forget")
+                with suppress(HotkitError):  # it is fetched: what stays there harms nobody
+                    self.agent.forget(self.state.session)
             return self.state.finished
 
     def ask_to_stop(self, when: str) -> str:
@@ -143,13 +94,7 @@ class Part:
             return "finished already"
         if not self.state.open:
             return "nothing is at work"
-        self._paths = self._known_paths()
-        done = run(self._agent_words("stop", "--when", when), check=False, timeout=60, input="")
-        if done.returncode != 0:
-            raise HotkitError(
-                f"{self.place.name}: the agent cannot be told: {done.stderr.strip()[-200:]}",
-                exit_code=ExitCode.UNREACHABLE,
-            )
+        self.agent.stop(self.state.session, when)
         return {"now": "told to stop now"}.get(when, f"told to stop after this {when}")
 
     def _until_done(self, journal: Journal) -> None:
@@ -164,7 +109,7 @@ class Part:
             except HotkitError as error:
                 if error.exit_code is not ExitCode.UNREACHABLE:
                     raise
-                self._wait_for_host(error)
+                self.agent.wait_for_host(error, self._show, self._stop.within)
 
     def _is_stopped(self) -> bool:
         """Whether nothing more is to be done although the schedule is not: by us, or by another."""
@@ -182,43 +127,14 @@ class Part:
         if self.state.session >= 0:
             self._prepare()  # of the first session it was done before the manifest was made
         self._show("installing the agent")
-        self._install()
-        machine = self._same_machine()
+        self.agent.install()
+        machine = self.agent.same_machine()
         if self.state.boot_id not in (None, machine["boot_id"]):
             self._begin_block_anew(journal)
         number = self.state.session + 1
         journal_line(journal, "session", session=number, boot_id=machine["boot_id"])
         self.state.add({"type": "session", "by": "controller", "session": number})
-        plan = self._what_is_left(number)
-        agent, workload, scan = self._paths
-        argv = [self.place.python, agent, "start", "--binary", workload, "--scan", scan]
-        done = run(
-            self.place.words(argv), check=False, timeout=120, input=json.dumps(plan) + "\n",
-            own_session=True,
-        )  # fmt: skip
-        _check_started(done, self.place.name)
-
-    def _install(self) -> None:
-        files = built_before(self.manifest["files"], self.manifest["sha256"])
-        self._paths = install(self.place, files, self.folder)
-
-    def _same_machine(self) -> dict[str, Any]:
-        """The machine as it is now; an error when it runs something else than at the beginning."""
-        done = run(
-            self.place.words([self.place.python, self._paths[0], "hello"]),
-            check=False, timeout=120, input="", own_session=True,
-        )  # fmt: skip
-        machine: dict[str, Any] = ask_agent(done, host=self.place.name)[0]["machine"]
-        for key in ("kernel_release", "cmdline", "cpus"):
-            before = self.manifest["machine"].get(key)
-            if before != machine.get(key):
-                raise HotkitError(
-                    f"{self.place.name}: {key} is {machine.get(key)!r}, and was {before!r} when the"
-                    " sweep began",
-                    hint="boot the same kernel and layout again, or begin a new sweep",
-                    exit_code=ExitCode.VERDICT_FAILED,
-                )
-        return machine
+        self.agent.start(self._what_is_left(number))
 
     def _begin_block_anew(self, journal: Journal) -> None:
         """Runs that are compared are of one boot: a block that a reboot cut begins again."""
@@ -256,16 +172,11 @@ class Part:
         }
 
     def _follow(self, journal: Journal) -> None:
-        if not self._paths:
-            self._paths = self._known_paths()
-        argv = self._agent_words("follow", "--from", str(self.state.next_event))
         if self.state.work is None and self.plan["calibrate_ms"]:
             self._show("finding the amount of work")
         self.heed_stop()
-        with follow_agent(
-            argv, first=self.state.next_event, host=self.place.name,
-            remote=self.place.host is not None, silence_s=silence_s(self.spec.only_workload),
-        ) as events:  # fmt: skip
+        silence = silence_s(self.spec.only_workload)
+        with self.agent.follow(self.state.session, self.state.next_event, silence) as events:
             for event in events:
                 self._one_event(event, journal)
                 self.heed_stop()
@@ -319,7 +230,8 @@ class Part:
         if reason:
             event = journal_line(journal, "enough", blocks=whole, reason=reason)
             self.state.add(event)
-            self._ask("stop", "--when", "now")
+            with suppress(HotkitError):  # it has measured more than is needed, then
+                self.agent.stop(self.state.session, "now")
 
     def _enough(self, blocks: int) -> str | None:
         until = self.spec.until
@@ -338,49 +250,9 @@ class Part:
         """Pass the stop sign on to the agent; from any thread."""
         if self._stop.when and self._stop.when != self._asked:
             self._asked = self._stop.when
-            self._ask("stop", "--when", self._asked)
-
-    def _ask(self, command: str, *more: str) -> None:
-        """Tell the agent something; that it cannot be told is no failure of what was measured."""
-        if self.state.session < 0:
-            return
-        if not self._paths:
-            self._paths = self._known_paths()
-        try:
-            run(
-                self._agent_words(command, *more),
-                check=False, timeout=60, input="", own_session=True,
-            )  # fmt: skip
-        except HotkitError:
-            return
-
-    def _agent_words(self, command: str, *more: str) -> list[str]:
-        about = ["--sweep", self.manifest["sweep"], "--session", str(self.state.session)]
-        return self.place.words([self.place.python, self._paths[0], command, *about, *more])
-
-    def _known_paths(self) -> list[str]:
-        """Where the agent of a session that was begun is, without looking."""
-        return self.place.paths(built_before(self.manifest["files"], self.manifest["sha256"]))
-
-    def _wait_for_host(self, lost: HotkitError) -> None:
-        """Until it answers again, whatever it is now: the next follower will tell."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline and not self._stop.when:
-            self._show(f"waiting for the host ({lost.message.split(': ', 1)[-1][:60]})")
-            if self.place.host is None:
-                return
-            ssh = Ssh(self.place.host.way)
-            try:
-                ssh.hang_up()  # a shared connection to a machine that was reset leads nowhere
-                ssh.run(["true"], timeout=30)
-                return
-            except HotkitError:
-                self._stop.changed.wait(_RETRY_S)
-        raise HotkitError(
-            lost.message,
-            hint=f"the agent goes on by itself; later: hotkit sweep resume {self.folder}",
-            exit_code=ExitCode.UNREACHABLE,
-        )
+            if self.state.session >= 0:
+                with suppress(HotkitError):  # it goes on by itself: nothing is lost
+                    self.agent.stop(self.state.session, self._asked)
 
     def _left_s(self) -> float | None:
         """At the pace since this process saw its first run."""
@@ -411,25 +283,6 @@ class Part:
                 left_s=self._left_s(),
             )
         )
-
-
-def _check_started(done: Any, host: str) -> None:
-    """What a start said: ConnectionLost, or HotkitError for what the agent cannot do."""
-    try:
-        event = json.loads(done.stdout.splitlines()[-1])
-    except (ValueError, IndexError):
-        event = {}
-    if event.get("started"):
-        return
-    said = event.get("message") or (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    if done.returncode == 255:
-        raise ConnectionLost(
-            f"{host}: the connection was lost: {said}", exit_code=ExitCode.UNREACHABLE
-        )
-    raise HotkitError(
-        f"{host}: the agent did not start: {said}", hint=event.get("fix"),
-        exit_code=ExitCode.VERDICT_FAILED,
-    )  # fmt: skip
 
 
 def journal_line(journal: Journal, kind: str, **fields: Any) -> dict[str, Any]:

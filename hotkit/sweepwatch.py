@@ -15,7 +15,7 @@ from hotkit.errors import HotkitError
 from hotkit.host.store import GROUP, JOURNAL, MANIFEST, PARTS, is_written, read_manifest
 from hotkit.sweepfolder import analyse_blocks, planned_blocks
 from hotkit.sweepjournal import RunCollector
-from hotkit.sweeppart import Progress
+from hotkit.sweepprogress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ import shutil
 import signal
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,7 @@ from typing import Any
 from hotkit.agent.protocol import AgentError
 
 _RESERVE_BYTES = 64 << 10
+_ENDING_S = 10.0
 # <sys/inotify.h>
 _IN_MODIFY, _IN_CLOSE_WRITE = 0x2, 0x8
 _EVENT = struct.Struct("iIII")
@@ -85,7 +87,10 @@ class Session:
             os.kill(int(self.pid.read_text()), signal.SIGTERM)
 
     def forget(self) -> None:
-        """Remove everything of the sweep; refused while an agent lives."""
+        """Remove everything of the sweep; refused while an agent lives, which may be ending."""
+        until = time.monotonic() + _ENDING_S
+        while self.alive() and time.monotonic() < until:
+            time.sleep(0.05)
         if self.alive():
             raise AgentError("the agent of this sweep still runs", "stop it first")
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -17,7 +17,7 @@ from rich.live import Live
 from hotkit.report.group import group_dict, print_group
 from hotkit.report.sweep import print_sweep, progress_line, progress_view, to_dict
 from hotkit.sweepgroup import load_group
-from hotkit.sweeppart import Progress
+from hotkit.sweepprogress import Progress
 
 
 def show_result(folder: Path, *, as_json: bool) -> int:
