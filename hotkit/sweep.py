@@ -319,7 +319,9 @@ def _boots_of_others(job: _Job, key: PartKey) -> set[str]:
 
 def begin(job: _Job, place: Place, key: PartKey, folder: Path) -> None:
     """Install the agent, ask it what works, write the manifest: from here on it can be resumed."""
-    spec = job.spec.of_workload(key.workload)
+    # The part's own description: what it says can be run again as it is.
+    layouts = (job.layout(key.layout),) if key.layout else ()
+    spec = job.spec.of_workload(key.workload).model_copy(update={"layouts": layouts, "boots": 1})
     arms = spec.named_arms()
     runs = schedule(arms, spec.most_blocks, spec.seed)
     if folder != job.folder:

@@ -162,20 +162,22 @@ class Runner:
         attempt: int,
     ) -> list[str]:
         """One run between its gates; returns why it does not count."""
-        if gates is None:
-            self._one_run(kind, parameters, run, attempt)
-            return []
-        before = gates.before()
+        before = gates.before() if gates is not None else {"problems": []}
         when, problems = "before", list(before["problems"])
+        end: dict[str, Any] = {}
         if not problems:
             when = "after"
-            seen, deltas = self._one_run(kind, parameters, run, attempt)
-            problems = gates.after(before, deltas, seen["lost"], seen["examined"])
+            end, seen, deltas = self._one_run(kind, parameters, run, attempt)
+            if gates is not None:
+                problems = gates.after(before, deltas, seen["lost"], seen["examined"])
         if problems:
             self._emit(
                 "gate", run=run["run"], block=run["block"], attempt=attempt, when=when,
                 problems=problems,
             )  # fmt: skip
+        if end:
+            # After its gate: a run that was not judged must not count.
+            self._emit("end", run=run["run"], attempt=attempt, **end)
         return problems
 
     def _calibrate(self, kind: type[Workload], parameters: dict[str, Any], wanted_ms: int) -> int:
@@ -208,10 +210,10 @@ class Runner:
 
     def _one_run(
         self, kind: type[Workload], parameters: dict[str, Any], run: dict[str, Any], attempt: int
-    ) -> tuple[dict[str, Any], dict[str, int]]:
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
         """Populate, start the tracker, time the work, stop the tracker, tell.
 
-        Returns what was sampled, and how much the machine's counters grew.
+        Returns the end of the run, what was sampled, and how much the machine's counters grew.
         """
         who = {"run": run["run"], "attempt": attempt}
         tracker = _kind(run["tracker"])(self._undo)
@@ -258,8 +260,7 @@ class Runner:
         )
         deltas = {key: after[key] - before[key] for key in after if key in before}
         self._emit("counter", **who, deltas=deltas)
-        self._emit("end", **who, harness_ns=time.monotonic_ns() - began, **result)
-        return seen, deltas
+        return dict(result, harness_ns=time.monotonic_ns() - began), seen, deltas
 
     def _recorder(self, run: str, ranges: list[list[int]]) -> BinRecorder | None:
         if self._record is None:

@@ -24,8 +24,7 @@ def t_tail(value: float, degrees: float) -> float:
 
 def t_tails(values: Floats, degrees: float) -> Floats:
     """The same for each of many values."""
-    tails: Floats = special.stdtr(degrees, -values)
-    return tails
+    return np.asarray(special.stdtr(degrees, -values), dtype=np.float64)
 
 
 def f_quantile(p: float, degrees_above: float, degrees_below: float) -> float:

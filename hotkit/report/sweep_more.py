@@ -17,6 +17,7 @@ from rich.text import Text
 from hotkit.core.analysis import ArmResult, RunResult
 from hotkit.core.counters import CounterChange
 from hotkit.core.pareto import Place
+from hotkit.core.sweepstate import SweepState
 from hotkit.core.units import format_size
 from hotkit.report.forest import ForestRow, forest_lines
 from hotkit.report.sweep_tables import Result, nanoseconds, percent, span, with_figures
@@ -27,6 +28,8 @@ class FullResult(Result, Protocol):
 
     @property
     def runs(self) -> Sequence[RunResult]: ...
+    @property
+    def moved(self) -> Mapping[str, Sequence[CounterChange]]: ...
 
 
 def slowdown_forest(result: Result, width: int) -> list[str]:
@@ -154,7 +157,19 @@ def environment(result: Result) -> dict[str, str]:
         "hotkit": result.manifest.get("hotkit"),
     }
     found |= {f"knob {name}": value for name, value in machine.get("knobs", {}).items()}
+    found |= _on_its_way(result.state)
     return {name: str(value) for name, value in found.items() if value not in (None, "")}
+
+
+def _on_its_way(state: SweepState) -> dict[str, str | None]:
+    """What happened while it was measured, as far as there is something to say."""
+    agents, boots = state.session + 1, len(state.boots)
+    return {
+        "made quiet": "; ".join(state.quiesced),
+        "agents": f"{agents}: it was cut off and gone on with" if agents > 1 else None,
+        "boots": f"{boots}: no block is of two" if boots > 1 else None,
+        "ended": state.why_enough,
+    }
 
 
 def environment_table(result: Result) -> Table:

@@ -10,10 +10,11 @@ from rich.table import Table
 from hotkit.core.analysis import Analysis, ArmResult
 from hotkit.core.labels import Label
 from hotkit.core.stats import Interval
+from hotkit.core.sweepstate import SweepState
 
 
 class Result(Protocol):
-    """What is needed of a SweepResult (hotkit/sweep.py)."""
+    """What is needed of a SweepResult (hotkit/sweepfolder.py)."""
 
     @property
     def analysis(self) -> Analysis: ...
@@ -27,6 +28,8 @@ class Result(Protocol):
     def label(self) -> Label: ...
     @property
     def folder(self) -> Any: ...
+    @property
+    def state(self) -> SweepState: ...
 
 
 def slowdown_table(result: Result) -> Table:

@@ -15,7 +15,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.table import Table
 
 import hotkit
-from hotkit.core.counters import counters_moved
 from hotkit.core.pareto import places
 from hotkit.report.plaintable import PlainTable, plain
 from hotkit.report.sweep_gates import gate_lines, rerun_table
@@ -93,7 +92,7 @@ def sections(result: FullResult, prefix: str = "") -> list[Section]:
 def _sections(result: FullResult, drawn: Sequence[Panel]) -> list[Section]:
     analysis = result.analysis
     front = places(analysis)
-    moved = counters_moved(result.runs)
+    moved = result.moved
     again = reproduce(result)
     withheld = [] if analysis.trusted else [WITHHELD]
     said = [line for arm in analysis.arms for line in statements(arm, analysis)]

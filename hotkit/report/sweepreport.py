@@ -7,7 +7,6 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from hotkit.core.counters import counters_moved
 from hotkit.core.pareto import places
 from hotkit.report.sweep import print_sweep, to_dict
 from hotkit.report.sweep_more import (
@@ -43,7 +42,7 @@ def print_report(result: FullResult, console: Console) -> None:
         console.print()
         console.print(table)
         _lines(console, pareto_lines(found))
-    if table := counters_table(result, counters_moved(result.runs)):
+    if table := counters_table(result, result.moved):
         console.print()
         console.print(table)
         _lines(console, [COUNTERS_NOTE])
@@ -64,7 +63,6 @@ def report_dict(result: FullResult) -> dict[str, Any]:
     ranked.
     """
     analysis = result.analysis
-    moved = counters_moved(result.runs)
     return {
         **to_dict(result),
         "pareto": [
@@ -90,7 +88,7 @@ def report_dict(result: FullResult) -> dict[str, Any]:
                 }
                 for it in changes
             ]
-            for arm, changes in moved.items()
+            for arm, changes in result.moved.items()
         },
         "environment": environment(result),
         "reproduce": reproduce(result),

@@ -30,6 +30,8 @@ from tests.lab.cases import LABEL, NAME, sh, wait_for_ssh
 KINDS = ("controller", "agent", "ssh", "power")
 CUTS = 3
 _MOST_S = 1200.0
+# No tracker that patches the running kernel's code (kprobes, static keys): QEMU 7.2's software
+# emulation hung in text_poke_bp() once, and a machine that hangs shows nothing about a sweep.
 _SWEEP = """\
 schema_version: 1
 blocks: 6
@@ -37,7 +39,7 @@ seed: {seed}
 workload: {{kind: hotset, size: 8M, hot: 1M, seconds: 0.5}}
 arms:
   - {{tracker: softdirty, settings: {{interval_ms: 100}}}}
-  - {{tracker: numa-hint}}
+  - {{tracker: uffd-wp, settings: {{interval_ms: 500}}}}
 """
 # What trackers and the quieting of a machine change, and what may be left of us.
 _STATE = r"""

@@ -88,7 +88,9 @@ def test_no_host_is_asked(tmp_path, file, capsys):
 
 def test_parts_are_those_that_the_sweep_carries_out(tmp_path, file, capsys):
     work = "{kind: hotset, size: 8M, hot: 1M, seconds: 1}"
-    text_of = SAME.replace("workload: {", "layouts: [one, two]\nboots: 2\nworkload: {")
+    text_of = SAME.replace(
+        "workload: {", "layouts: [4C16G-remote, 36C36G-pmem]\nboots: 2\nworkload: {"
+    )
     file.write_text(text_of)
     file.write_text(
         text_of.replace(
@@ -98,13 +100,16 @@ def test_parts_are_those_that_the_sweep_carries_out(tmp_path, file, capsys):
     )
     found = plan(capsys, file, "--local")
     parts = [(part["boot"], part["layout"], part["workload"]) for part in found["parts"]]
-    assert parts == [(boot, layout, work) for boot in (0, 1) for layout in ("one", "two")
+    assert parts == [(boot, layout, work) for boot in (0, 1) for layout in ("4C16G-remote", "36C36G-pmem")
                      for work in "ba"]  # fmt: skip
     assert found["boots_of_a_host"] == 4
     each = found["workloads"]["b"]["duration_s"]["likely_s"]
     assert found["duration_of_a_host_s"]["likely_s"] == pytest.approx(8 * each)
     said = text(capsys, file, "--local")
-    assert "8 parts" in said and "one, two, each booted 2 times: 4 boots of each host" in said
+    assert (
+        "8 parts" in said
+        and "4C16G-remote, 36C36G-pmem, each booted 2 times: 4 boots of each host" in said
+    )
     assert "not counted: 4 boots of each host" in said
     assert "Schedule of b, a, seed 7, the same in each of 8 parts" in said
 
