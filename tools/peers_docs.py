@@ -105,6 +105,8 @@ def _row(*cells: object) -> str:
 
 
 def _share(one: tally.Tally, count: int) -> str:
+    if not one.asked:
+        return "-"
     low, high = one.bounds(count)
     return f"{count} ({100 * low:.0f} to {100 * high:.0f} %)"
 

@@ -89,14 +89,14 @@ def chosen(
 def off_by(cases: Iterable[Case], tool: str, load: str | None = None) -> float:
     """Median of |estimate - truth| over both questions, in points of per cent.
 
-    Every estimate counts, also of a session that the tool does not trust.
+    Every estimate counts, also of a session that the tool does not trust. Without one it is NaN.
     """
     errors = []
     for case in chosen(cases, load):
         truth = {"identical": 0.0, "more work": case["effect_percent"]}
         for question, answers in case["answers"].items():
             errors.append(abs(answers[tool]["change_percent"] - truth[question]))
-    return float(statistics.median(errors))
+    return float(statistics.median(errors)) if errors else float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
