@@ -33,7 +33,7 @@ from hotkit.simulate import simulate_random
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from tests.lab import agent_kills, cases, kernel_cases, sweep_cuts  # noqa: E402 (the clone's tests are no installed package)
+from tests.lab import agent_kills, cases, kernel_cases, sweep_cuts, tracker_sweep  # noqa: E402 (the clone's tests are no installed package)
 from tests.peers import session  # noqa: E402
 
 EVIDENCE_SCHEMA_VERSION = 1
@@ -140,6 +140,16 @@ CAMPAIGNS = (
         short_form="tests/lab/test_sweep.py::test_cut_off_three_times",
         count=10,
         case=on_lab_small(sweep_cuts.cut_case),
+        jobs=1,
+    ),
+    Campaign(
+        name="tracker-sweep",
+        what="docs/examples/trackers.yml: seven trackers in two settings each, 8 blocks, in two"
+        " layouts of lab-small on the patched kernel; the corrected scans see hot pages to which"
+        " the stock ones are blind. Its report: docs/examples/trackers.html",
+        short_form="tests/lab/test_kernel.py::test_trackers_against_ground_truth",
+        count=1,
+        case=on_lab_small(tracker_sweep.campaign_case),
         jobs=1,
     ),
     Campaign(
