@@ -38,8 +38,7 @@ blocks: 6
 seed: {seed}
 workload: {{kind: hotset, size: 8M, hot: 1M, seconds: 0.5}}
 arms:
-  - {{tracker: softdirty, settings: {{interval_ms: 100}}}}
-  - {{tracker: uffd-wp, settings: {{interval_ms: 500}}}}
+  - {{tracker: softdirty, settings: {{interval_ms: [100, 300]}}}}
 """
 # What trackers and the quieting of a machine change, and what may be left of us.
 _STATE = r"""
