@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hotkit.core.analysis import Analysis, RunResult, analyse
+from hotkit.core.counters import CounterChange, counters_moved
 from hotkit.core.design import settings_of_arms
 from hotkit.core.labels import Label, machine_label
 from hotkit.core.sweepstate import SweepState
@@ -16,7 +22,7 @@ from hotkit.host.store import read_journal, read_manifest
 from hotkit.sweepjournal import RunCollector
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepResult:
     """A sweep: its directory, what was planned and found, where it was measured."""
 
@@ -41,6 +47,22 @@ class SweepResult:
         """metal, virtual or emulated: what every figure of this sweep carries."""
         return machine_label(self.machine)
 
+    @cached_property
+    def moved(self) -> dict[str, tuple[CounterChange, ...]]:
+        """The counters that moved, by arm: every form of the report has them."""
+        return counters_moved(self.runs)
+
+    @cached_property
+    def schedule_sha256(self) -> str | None:
+        """The hash of the schedule that the manifest holds, computed anew; None when it has none.
+
+        It is the one that the manifest states, unless somebody changed the schedule.
+        """
+        schedule = self.manifest.get("schedule")
+        if schedule is None:
+            return None
+        return hashlib.sha256(json.dumps(schedule, sort_keys=True).encode()).hexdigest()
+
     @property
     def exit_code(self) -> ExitCode:
         believable = self.analysis.trusted and self.analysis.defined
@@ -49,6 +71,11 @@ class SweepResult:
 
 def load_sweep(folder: Path) -> SweepResult:
     """Analyse a sweep directory anew. Raises HotkitError, with exit code 5 without any block."""
+    with _kept_for_good():
+        return _load(folder)
+
+
+def _load(folder: Path) -> SweepResult:
     manifest = read_manifest(folder)
     if "description" not in manifest:
         raise HotkitError(f"{folder}: is no sweep", hint=f"hotkit record report {folder}")
@@ -91,3 +118,19 @@ def analyse_blocks(found: RunCollector, manifest: Mapping[str, Any], blocks: int
         sesoi_fraction=manifest["description"]["smallest_effect_percent"] / 100,
         settings=settings_of_arms(manifest["schedule"]["runs"]),
     )
+
+
+@contextmanager
+def _kept_for_good() -> Iterator[None]:
+    """What is made here is none of the garbage collector's business: all of it stays.
+
+    Of 100,000 runs it would walk over some million objects, again and again.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was:
+            gc.enable()

@@ -100,8 +100,9 @@ class RunCollector:
         """Take one event; returns the run that it completed, if that counts."""
         kind, attempt = event["type"], event.get("attempt", 0)
         if kind in _PARTS:
-            known = event.get("run") in self._planned
-            return self._add_part(kind, event, attempt) if known else None
+            if event.get("run") in self._planned:
+                return self._add_part(kind, event, attempt)
+            return None
         if kind == "gates":
             before = self.gates.unchecked if self.gates else {}
             self.gates = SessionGates(

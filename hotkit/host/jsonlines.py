@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Of pydantic: twice as fast as json.loads, and a key that was seen before is not made anew.
-from pydantic_core import from_json
+# Three times as fast as json.loads, and a key that was seen before is not made anew.
+import orjson
 
 from hotkit.errors import HotkitError
 
@@ -18,6 +18,7 @@ _BUFFER_BYTES = 1 << 20
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects in order. A last line that was cut off (it has no end) is left out.
 
+    Whole numbers are exact up to 64 bits; nothing that we count is longer.
     Raises HotkitError with file and line for any other line that is not a JSON object, and for a
     file that cannot be read.
     """
@@ -33,9 +34,9 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
-        found = from_json(line)
+        found = orjson.loads(line)
     except ValueError:
-        # It takes less than Python does (no half of a surrogate pair), and Python wrote the line.
+        # It takes less than Python does (no NaN, no half of a surrogate pair), and Python wrote it.
         try:
             found = json.loads(line)
         except ValueError as error:

@@ -5,8 +5,6 @@ Like those of sweep_tables.py each has its label in the title and units in heade
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -30,6 +28,8 @@ class FullResult(Result, Protocol):
     def runs(self) -> Sequence[RunResult]: ...
     @property
     def moved(self) -> Mapping[str, Sequence[CounterChange]]: ...
+    @property
+    def schedule_sha256(self) -> str | None: ...
 
 
 def slowdown_forest(result: Result, width: int) -> list[str]:
@@ -183,7 +183,7 @@ def environment_table(result: Result) -> Table:
     return table
 
 
-def reproduce(result: Result) -> dict[str, Any]:
+def reproduce(result: FullResult) -> dict[str, Any]:
     """Commands and hashes with which a reader who was not there runs the sweep again.
 
     `schedule_recomputed` is the SHA-256 of the schedule that the manifest holds: it must be the
@@ -191,10 +191,7 @@ def reproduce(result: Result) -> dict[str, Any]:
     """
     manifest = result.manifest
     stated = dict(manifest.get("sha256", {}))
-    schedule = manifest.get("schedule")
-    recomputed = None
-    if schedule is not None:
-        recomputed = hashlib.sha256(json.dumps(schedule, sort_keys=True).encode()).hexdigest()
+    recomputed = result.schedule_sha256
     where = ["--local"]
     if manifest.get("inventory"):
         where = ["--inventory", str(manifest["inventory"]), "--limit", result.host]
