@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hotkit.core.analysis import RunResult
 from hotkit.core.deltas import Deltas
@@ -71,11 +73,15 @@ def counters_moved(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OffMeans:
-    """The counters that all off runs have: their mean in each block, a row per block."""
+    """The counters that all off runs have: their mean in each block, a row per block.
+
+    `moves` has the columns that are not 0 in every run: those of most counters are.
+    """
 
     names: Sequence[str]
     row_of: Mapping[int, int]
     table: Array
+    moves: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, off: Mapping[int, Sequence[RunResult]]) -> _OffMeans:
@@ -84,11 +90,16 @@ class _OffMeans:
         sizes = np.array([len(members) for members in off.values()])
         # A block's runs follow one another.
         begins = np.cumsum(sizes) - sizes
-        table = _table(runs, names)
+        counted = _table(runs, names)
+        moves = np.asarray(counted.any(axis=0))
+        table = np.zeros((len(off), len(names)))
+        if moves.any():
+            table[:, moves] = np.add.reduceat(counted[:, moves], begins) / sizes[:, None]
         return cls(
             names=names,
             row_of={block: row for row, block in enumerate(off)},
-            table=np.add.reduceat(table, begins) / sizes[:, None] if names else table,
+            table=table,
+            moves=moves,
         )
 
 
@@ -97,11 +108,14 @@ def _moved(on: Sequence[RunResult], off: _OffMeans) -> tuple[CounterChange, ...]
     if n < 2:
         return ()
     names = _names_of_all(on, off.names)
-    if not names:
+    counted = _table(on, names)
+    columns = np.array([off.names.index(name) for name in names], dtype=int)
+    moves = counted.any(axis=0) | off.moves[columns]
+    if not moves.any():
         return ()
-    with_tracker = _table(on, names)
-    columns = [off.names.index(name) for name in names]
-    without = off.table[[off.row_of[run.block] for run in on]][:, columns]
+    names = [name for name, moved in zip(names, moves, strict=True) if moved]
+    with_tracker = counted[:, moves].astype(float)
+    without = off.table[np.ix_([off.row_of[run.block] for run in on], columns[moves])]
     change = with_tracker - without
     mean = change.mean(axis=0)
     half = t_quantile(0.5 + CONFIDENCE / 2, n - 1) * change.std(axis=0, ddof=1) / np.sqrt(n)
@@ -140,11 +154,12 @@ def _names_of_all(runs: Sequence[RunResult], among: Sequence[str] | None = None)
     return names
 
 
-def _table(runs: Sequence[RunResult], names: Sequence[str]) -> Array:
+def _table(runs: Sequence[RunResult], names: Sequence[str]) -> npt.NDArray[Any]:
     """One row per run, one column per name."""
     packed = [run.deltas for run in runs if isinstance(run.deltas, Deltas)]
     alike = {id(deltas.names): deltas.names for deltas in packed}
     if len(packed) == len(runs) and list(alike.values()) == [tuple(names)]:
         rows = b"".join([deltas.packed for deltas in packed])
-        return np.frombuffer(rows, dtype=np.int64).reshape(len(runs), -1).astype(float)
-    return np.array([[run.deltas[name] for name in names] for run in runs], dtype=float)
+        return np.frombuffer(rows, dtype=np.int64).reshape(len(runs), -1)
+    rows_of = [[run.deltas[name] for name in names] for run in runs]
+    return np.array(rows_of, dtype=float).reshape(len(runs), len(names))
