@@ -13,7 +13,7 @@ from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.inventory import load_inventory
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workloadspec import CommandSpec
-from hotkit.sweep import parts_of
+from hotkit.sweepbegin import parts_of
 from hotkit.sweepfolder import SweepResult
 from hotkit.sweeppilot import pilot_for, read_pilot
 

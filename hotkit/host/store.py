@@ -150,6 +150,14 @@ class Journal:
         os.close(self._handle)
 
 
+def part_folders(folder: Path) -> list[Path]:
+    """The directories of the parts that have begun; a sweep of one part is its own."""
+    if not (folder / GROUP).exists():
+        return [folder]
+    names = [part["name"] for part in read_manifest(folder, GROUP)["parts"]]
+    return [folder / PARTS / name for name in names if (folder / PARTS / name / MANIFEST).exists()]
+
+
 def is_written(folder: Path) -> bool:
     """Whether a hotkit has the journal open now."""
     try:
