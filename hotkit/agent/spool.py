@@ -33,6 +33,7 @@ from hotkit.agent.protocol import AgentError
 
 _RESERVE_BYTES = 64 << 10
 _ENDING_S = 10.0
+_LOOK_S = 60.0
 # <sys/inotify.h>
 _IN_MODIFY, _IN_CLOSE_WRITE = 0x2, 0x8
 _EVENT = struct.Struct("iIII")
@@ -74,6 +75,17 @@ class Session:
         finally:
             os.close(handle)
 
+    def ends(self) -> bool:
+        """As `alive`, of an agent whose file was closed just now.
+
+        The kernel says so before it lets the lock go (fs/file_table.c, __fput()), so an agent that
+        is dead may look alive for a moment, and nothing would wake us again.
+        """
+        until = time.monotonic() + _ENDING_S
+        while self.alive() and time.monotonic() < until:
+            time.sleep(0.01)
+        return self.alive()
+
     def ask_to_stop(self, when: str) -> None:
         """After the current run or block, or now. Nothing where no agent lives."""
         if not self.alive():
@@ -88,10 +100,7 @@ class Session:
 
     def forget(self) -> None:
         """Remove everything of the sweep; refused while an agent lives, which may be ending."""
-        until = time.monotonic() + _ENDING_S
-        while self.alive() and time.monotonic() < until:
-            time.sleep(0.05)
-        if self.alive():
+        if self.ends():
             raise AgentError("the agent of this sweep still runs", "stop it first")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -195,9 +204,9 @@ def follow(session: Session, first: int, out: Any, life: int = 0) -> int:
     number = 0
     with session.events.open("rb") as stream:
         rest = b""
-        for _ in _changes(session.events, life):
+        for closed in _changes(session.events, life):
             # Looked at before reading: what is read after the agent's end is all there is.
-            alive = session.alive()
+            alive = session.ends() if closed else session.alive()
             *lines, rest = (rest + stream.read()).split(b"\n")
             for line in lines:
                 if number >= first:
@@ -217,8 +226,11 @@ def _is_last(line: bytes) -> bool:
     return b'"run":null' in line and (b'"type":"end"' in line or b'"type":"error"' in line)
 
 
-def _changes(path: Path, life: int) -> Iterator[None]:
-    """Once at first, then whenever the file was written to or its last writer is gone."""
+def _changes(path: Path, life: int) -> Iterator[bool]:
+    """Once at first, then whenever the file was written to or closed by its last writer (True).
+
+    And once a minute, in case that a word of the kernel was missed.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     watch = libc.inotify_init1(os.O_CLOEXEC)
     if watch < 0 or libc.inotify_add_watch(
@@ -226,13 +238,24 @@ def _changes(path: Path, life: int) -> Iterator[None]:
     ) < 0:  # fmt: skip
         raise AgentError(f"inotify: {os.strerror(ctypes.get_errno())}")
     try:
-        yield
+        yield False
         while True:
-            ready = select.select([watch, life], [], [])[0]
+            ready = select.select([watch, life], [], [], _LOOK_S)[0]
             if life in ready and not os.read(life, 4096):
                 return
+            closed = False
             if watch in ready:
-                os.read(watch, 64 * (_EVENT.size + 256))
-                yield
+                data = os.read(watch, 64 * (_EVENT.size + 256))
+                closed = any(mask & _IN_CLOSE_WRITE for mask in _masks(data))
+            yield closed
     finally:
         os.close(watch)
+
+
+def _masks(data: bytes) -> Iterator[int]:
+    """Of the inotify events in a read: each is a header and a name of `length` bytes."""
+    place = 0
+    while place < len(data):
+        _, mask, _, length = _EVENT.unpack_from(data, place)
+        yield mask
+        place += _EVENT.size + length
