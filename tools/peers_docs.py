@@ -29,7 +29,8 @@ def render(evidence: Mapping[str, Any]) -> str:
         f" (**{label}**): {len(cases)} sessions by `{evidence['command']}`"
         f"{f', {failed} of which failed and are left out' if failed else ''}.\n\n"
     )
-    return text + "\n".join([_identical(cases), _more_work(cases), _estimates(cases), _time(cases)])
+    tables = (_identical, _more_work, _believed, _estimates, _time)
+    return text + "\n".join(table(cases) for table in tables)
 
 
 def page(text: str, tables: str) -> str:
@@ -64,6 +65,21 @@ def _more_work(cases: Sequence[tally.Case]) -> str:
         cells = [_share(one, one.different) + _wrong(one) + _refused(one) for one in found]
         words = f"{effect:g} %" if effect else "all" if load else "**all**"
         text += _row(words, load or ("all" if effect else "**all**"), found[0].asked, *cells)
+    return text
+
+
+def _believed(cases: Sequence[tally.Case]) -> str:
+    text = '### What a "different" is worth\n\n'
+    text += 'Of all answers "different", to both questions, those that were right.\n\n'
+    text += _head("background load")
+    for load in LOADS:
+        cells = []
+        for rule in tally.RULES:
+            alarms = tally.tally(cases, "identical", rule, load=load)
+            finds = tally.tally(cases, "more work", rule, load=load)
+            said = alarms.called_different + finds.called_different
+            cells.append(f"{finds.different} of {said}" if said else "none said")
+        text += _row(load or "**all**", *cells)
     return text
 
 

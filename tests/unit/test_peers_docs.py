@@ -49,6 +49,11 @@ def test_finds_and_what_pointed_the_wrong_way(tables):
     assert found[1] == "1 (1 to 99 %), 1 the wrong way"
 
 
+def test_a_different_is_right_when_there_was_a_difference_of_that_sign(tables):
+    found = row(tables, "What a", "| **all** |")
+    assert found == ["2 of 2", "1 of 5", "none said", "1 of 2"]
+
+
 def test_what_was_not_asked_is_a_dash(tables):
     assert row(tables, "Two identical", "| light | 0 |") == ["-"] * 4
 
