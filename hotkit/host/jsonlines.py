@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import orjson
 
 from hotkit.errors import HotkitError
 
-_BUFFER_BYTES = 1 << 20
+# So much is read and parsed at a time.
+_BATCH_BYTES = 1 << 18
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -22,25 +23,37 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     Raises HotkitError with file and line for any other line that is not a JSON object, and for a
     file that cannot be read.
     """
+    before = 0
     try:
-        with path.open("rb", buffering=_BUFFER_BYTES) as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
+        with path.open("rb", buffering=_BATCH_BYTES) as file:
+            while lines := file.readlines(_BATCH_BYTES):
+                cut_off = not lines[-1].endswith(b"\n")
+                yield from _objects(lines[:-1] if cut_off else lines, path, before)
+                if cut_off:
                     return
-                yield _object(line, path, number)
+                before += len(lines)
     except OSError as error:
         raise HotkitError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def _objects(lines: list[bytes], path: Path, before: int) -> Iterable[dict[str, Any]]:
+    """Those of some lines, which follow `before` others."""
     try:
-        found = orjson.loads(line)
+        found = list(map(orjson.loads, lines))
     except ValueError:
-        # It takes less than Python does (no NaN, no half of a surrogate pair), and Python wrote it.
-        try:
-            found = json.loads(line)
-        except ValueError as error:
-            raise HotkitError(f"{path}:{number}: not a JSON line") from error
+        found = []
+    if len(found) == len(lines) and set(map(type, found)) <= {dict}:
+        return found
+    # One of them is none, or is one to Python alone.
+    return (_object(line, path, number) for number, line in enumerate(lines, start=before + 1))
+
+
+def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """By json.loads: orjson takes no NaN and no half of a surrogate pair, and Python wrote it."""
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise HotkitError(f"{path}:{number}: not a JSON line") from error
     if not isinstance(found, dict):
         raise HotkitError(f"{path}:{number}: not a JSON object")
     return found

@@ -60,3 +60,24 @@ def test_the_file_is_never_held_whole(tmp_path):
     finally:
         tracemalloc.stop()
     assert path.stat().st_size > 30e6 and most < 3e6
+
+
+def test_a_line_that_is_damaged_is_named_wherever_it_is(tmp_path):
+    path = tmp_path / "file"
+    line = json.dumps({"text": "x" * 1000}) + "\n"
+    path.write_text(line * 999 + "{broken}\n" + line)
+    found = json_lines(path)
+    for _ in range(999):
+        assert next(found) == json.loads(line)
+    with pytest.raises(HotkitError, match=r"file:1000: not a JSON line"):
+        next(found)
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_up_to_what_was_cut_off(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b'{"n":1}\n{"n":')
+    found = json_lines(path)
+    assert next(found) == {"n": 1}
+    with path.open("ab") as file:
+        file.write(b'2}\n{"n":3}\n')
+    assert list(found) == []
