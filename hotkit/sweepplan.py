@@ -15,6 +15,7 @@ from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workloadspec import CommandSpec
 from hotkit.sweepbegin import parts_of
 from hotkit.sweepfolder import SweepResult
+from hotkit.sweeplayout import layout_name
 from hotkit.sweeppilot import pilot_for, read_pilot
 
 # Without a pilot: what the harness takes around each run (found: 0.02 s on a quiet machine, 0.4 s
@@ -56,7 +57,7 @@ def plan_sweep(
         description=str(description) if description else "sweep-default.yml (shipped)",
         seed=spec.seed,
         hosts=hosts,
-        layouts=spec.layouts,
+        layouts=tuple(map(layout_name, spec.layouts)),
         boots=spec.boots,
         parts=tuple(PlannedPart(**part.to_dict()) for part in parts_of(spec, hosts)),
         workloads=tuple(
@@ -72,7 +73,8 @@ def _workload(
 ) -> WorkloadPlan:
     work, arms = spec.only_workload, spec.named_arms()
     wishes = _wishes(spec, len(arms))
-    pilot = pilot_for(measured, work.model_dump(mode="json"), arms, hosts, spec.layouts)
+    pilot = pilot_for(measured, work.model_dump(mode="json"), arms, hosts,
+                      [*map(layout_name, spec.layouts)])  # fmt: skip
     seen = sight(pilot.noise, wishes) if pilot and pilot.noise and pilot.noise.off_off > 0 else None
     names = [arm.name for arm in arms]
     unknown = rough = None
