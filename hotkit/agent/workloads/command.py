@@ -88,12 +88,12 @@ class Command(Workload):
             if tracked is not None:
                 tracked.close()
 
-    def _keep(self, argv: list[str], cgroup: Path | None = None) -> Kept:
-        return Kept(self._binary, argv, cgroup, self._environment)
+    def _keep(self, argv: list[str], cgroup: Path | None = None, holdable: bool = True) -> Kept:
+        return Kept(self._binary, argv, cgroup, self._environment, holdable)
 
     def _to_the_end(self, argv: list[str], seconds: float) -> tuple[int, int, str]:
         """Run `argv` outside the cgroup; when it began and ended (ns), and what it printed last."""
-        self._client = self._keep(argv)
+        self._client = self._keep(argv, holdable=False)
         try:
             end, said = self._end_of(self._client, seconds)
             return self._client.started_ns, end, said

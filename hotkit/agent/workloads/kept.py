@@ -26,7 +26,10 @@ _TAIL_BYTES = 4000
 
 
 class Kept:
-    """A program that runs under `keep`. AgentError when it cannot be started."""
+    """A program that runs under `keep`. AgentError when it cannot be started.
+
+    `holdable`: `hold` may be called. What is only timed is not, since that costs time at its exit.
+    """
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Kept:
         argv: list[str],
         cgroup: Path | None = None,
         environment: dict[str, str] | None = None,
+        holdable: bool = True,
     ):
         self.argv = argv
         self._rest = b""
@@ -42,7 +46,7 @@ class Kept:
         env = dict(os.environ, **environment) if environment else None
         try:
             self._keep = subprocess.Popen(
-                [binary, "keep", "--", *entering(cgroup, argv)],
+                [binary, "keep", *([] if holdable else ["-x"]), "--", *entering(cgroup, argv)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._output,

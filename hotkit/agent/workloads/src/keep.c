@@ -1,13 +1,15 @@
 /*
- * hotset keep -- PROGRAM [ARGUMENT ...]: runs any program so that it never outlives the agent, and
- * so that its memory can still be read when it has ended.
+ * hotset keep [-x] -- PROGRAM [ARGUMENT ...]: runs any program so that it never outlives the agent,
+ * and so that its memory can still be read when it has ended.
+ *
+ * -x: nothing of it will be held; then its exit is not stopped either, which would be timed as well.
  *
  * Commands, one byte each on stdin; end of file kills the program and all that it started:
  *   s          stop the program's process group (SIGSTOP)
  *   c          let it go on (SIGCONT); answers `continued {at_ns}`
  *   h PID\n    when that process exits, hold it there, with its memory, until the end
  * Lines on stdout, times in CLOCK_MONOTONIC_RAW ns:
- *   started {pid, at_ns}    or    failed {errno, message}
+ *   started {pid, at_ns}    or    failed {errno, message}     at_ns: before it is executed
  *   exit {pid, at_ns, status, held}      status as wait(2) has it; of the program or the one held
  * What the program itself prints goes to our stderr.
  *
@@ -125,9 +127,10 @@ static void end_all(void)
 	} while (reap());
 }
 
-static void begin(char **argv)
+static void begin(char **argv, long stop_at_exit)
 {
 	int go[2], broken[2], failure = 0;
+	unsigned long long began;
 	char byte = 0;
 
 	if (pipe2(go, O_CLOEXEC) || pipe2(broken, O_CLOEXEC))
@@ -155,7 +158,7 @@ static void begin(char **argv)
 	}
 	setpgid(program, program);
 	if (ptrace(PTRACE_SEIZE, program, 0,
-		   PTRACE_O_EXITKILL | PTRACE_O_TRACEEXIT | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)) {
+		   PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | stop_at_exit)) {
 		int why = errno;
 
 		end_all();
@@ -164,6 +167,8 @@ static void begin(char **argv)
 	}
 	close(go[0]);
 	close(broken[1]);
+	/* Not when it is known to run: on a busy machine we hear of that when it is half done. */
+	began = now_ns(CLOCK_MONOTONIC_RAW);
 	if (write(go[1], &byte, 1) != 1)
 		die("pipe");
 	close(go[1]);
@@ -174,8 +179,7 @@ static void begin(char **argv)
 		exit(1);
 	}
 	close(broken[0]);
-	printf("started {\"pid\": %d, \"at_ns\": %llu}\n", program,
-	       (unsigned long long)now_ns(CLOCK_MONOTONIC_RAW));
+	printf("started {\"pid\": %d, \"at_ns\": %llu}\n", program, began);
 	fflush(stdout);
 }
 
@@ -197,10 +201,12 @@ static void obey(char command)
 	} else if (command == 's') {
 		kill(-program, SIGSTOP);
 	} else if (command == 'c') {
-		printf("continued {\"at_ns\": %llu}\n",
-		       (unsigned long long)now_ns(CLOCK_MONOTONIC_RAW));
-		fflush(stdout);
+		/* First the signal: who reads the line may take our CPU. */
+		unsigned long long at = now_ns(CLOCK_MONOTONIC_RAW);
+
 		kill(-program, SIGCONT);
+		printf("continued {\"at_ns\": %llu}\n", at);
+		fflush(stdout);
 	}
 }
 
@@ -209,8 +215,11 @@ int keep_main(int argc, char **argv)
 	struct pollfd wait[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.events = POLLIN}};
 	struct signalfd_siginfo unread;
 	sigset_t mine;
+	int unheld = argc > 1 && !strcmp(argv[1], "-x");
 
 	errno = 0;
+	argc -= unheld;
+	argv += unheld;
 	if (argc < 3 || strcmp(argv[1], "--"))
 		die("keep takes -- and a program with its arguments");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -220,7 +229,7 @@ int keep_main(int argc, char **argv)
 		sigaddset(&mine, (int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP}[i]);
 	sigprocmask(SIG_BLOCK, &mine, NULL);
 	wait[1].fd = signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK);
-	begin(argv + 2);
+	begin(argv + 2, unheld ? 0 : PTRACE_O_TRACEEXIT);
 	for (;;) {
 		char command;
 
