@@ -14,6 +14,7 @@ from hotkit.errors import HotkitError
 from hotkit.host.runs import new_run_folder
 from hotkit.host.store import (
     GROUP,
+    MANIFEST,
     create_sweep_folder,
     part_folders,
     read_manifest,
@@ -84,6 +85,11 @@ def resume(folder: Path, *, watch: Watch = lambda progress: None) -> Path:
     Of a sweep that is finished nothing is done again. Raises HotkitError as `sweep` does.
     """
     folder = folder.absolute()
+    if not (folder / GROUP).exists() and not (folder / MANIFEST).exists():
+        raise HotkitError(
+            f"{folder}: no sweep has begun there (neither {GROUP} nor {MANIFEST})",
+            hint="what ended before its manifest was written is begun anew: hotkit sweep FILE",
+        )
     known = read_manifest(folder, GROUP) if (folder / GROUP).exists() else None
     document = known or read_manifest(folder)
     if "description" not in document:
