@@ -21,6 +21,8 @@ _MEASURES_HERE = {
     "test_peers",
     "test_perf_tracker",
     "test_agent_leftovers",
+    "test_against_hyperfine",
+    "test_big_report",
     "test_quiesce_here",
     "test_quiesce_role",
     "test_gates_here",
