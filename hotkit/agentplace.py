@@ -90,7 +90,7 @@ def install(place: Place, files: Sequence[Built], folder: Path) -> list[str]:
     found = Ssh(place.host.way).run([*sudo, "sha256sum", *paths], check=False, timeout=60)
     if [line.split()[0] for line in found.stdout.splitlines()] != [b.sha256 for b in files]:
         playbook = PlaybookRun(
-            "sweep", place.inventory.path, folder / "ansible", hosts=[place.name],
+            "sweep", place.inventory.path, _new(folder / "ansible"), hosts=[place.name],
             extra={"agent_files": [str(b.path) for b in files], "agent_directory": AGENT_DIRECTORY},
         )  # fmt: skip
         with playbook as events:
@@ -103,3 +103,13 @@ def install(place: Place, files: Sequence[Built], folder: Path) -> list[str]:
                         exit_code=ExitCode.UNREACHABLE if gone else ExitCode.VERDICT_FAILED,
                     )
     return paths
+
+
+def _new(folder: Path) -> Path:
+    """This folder, or one with a number: a host may have to get its files more than once."""
+    number = 1
+    found = folder
+    while found.exists():
+        number += 1
+        found = folder.with_name(f"{folder.name}-{number}")
+    return found

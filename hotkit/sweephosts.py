@@ -146,12 +146,15 @@ def _part(job: Job, place: Place, key: PartKey, folder: Path) -> None:
 
 
 def _boots_of_others(job: Job, key: PartKey) -> set[str]:
-    """The boots of the host in which parts of another boot, or layout, were measured."""
+    """The boots of the host in which this layout was measured as another boot.
+
+    A boot of another layout cannot be meant: it is left by booting this one.
+    """
     found: set[str] = set()
     for folder in part_folders(job.whole.folder):
         part = read_manifest(folder)["part"]
-        same = (part["layout"], part["boot"]) == (key.layout, key.boot)
-        if part["host"] == key.host and not same:
+        other = part["layout"] == key.layout and part["boot"] != key.boot
+        if part["host"] == key.host and other:
             found |= {
                 event["machine"]["boot_id"]
                 for event in read_journal(folder)

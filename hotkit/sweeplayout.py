@@ -52,7 +52,7 @@ def _boot_id(place: Place) -> str:
 
 def _reboot(place: Place) -> None:
     assert place.inventory is not None
-    folder = new_run_folder("reboot")
+    folder = new_run_folder("reboot") / "ansible"
     with PlaybookRun("reboot", place.inventory.path, folder, hosts=[place.name]) as events:
         for event in events:
             if event.kind in ("failed", "unreachable"):
