@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import argparse
 
-from bench import reading, scanrate
+from bench import bigreport, reading, scanrate, timing
 from rich.console import Console
 
-BENCHMARKS = {"reading": reading.run, "scan-rate": scanrate.run}
+BENCHMARKS = {
+    "reading": reading.run,
+    "scan-rate": scanrate.run,
+    bigreport.NAME: bigreport.run,
+    timing.NAME: timing.run,
+}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""tools/bench: what scan-rate makes of the measurements that it was told."""
+"""tools/bench: what the benchmarks make of the measurements that they were told."""
 
 import sys
 from pathlib import Path
@@ -49,6 +49,61 @@ def test_the_page_carries_the_label(scanrate):
     page = scanrate.page(list(scanrate.results(lines)), [lines])
     assert page.startswith("## Scan rate (emulated)\n")
     assert "6.1-hotkit" in page and "MORE than 1.5" in page
-    assert scanrate.DOCS.read_text().count(scanrate.BEGIN) == 1
-    assert scanrate.DOCS.read_text().count(scanrate.END) == 1
     assert sys.modules["bench"].__path__ == [str(ROOT / "tools" / "bench")]
+
+
+@pytest.mark.parametrize("name", ["scan-rate", "big-report", "timing"])
+def test_each_part_of_the_page_has_its_marks_once(scanrate, name):
+    from bench import page
+
+    for mark in page.marks(name):
+        assert page.DOCS.read_text().count(mark) == 1
+
+
+def test_a_part_of_the_page_is_written_and_no_other(scanrate, tmp_path, monkeypatch):
+    from bench import page
+
+    file = tmp_path / "page.md"
+    file.write_text("a\n<!-- x: generated -->\nold\n<!-- x: end -->\nb\n")
+    monkeypatch.setattr(page, "DOCS", file)
+    page.put("x", "new\n")
+    assert file.read_text() == "a\n<!-- x: generated -->\nnew\n<!-- x: end -->\nb\n"
+    with pytest.raises(ValueError, match="no marks of y"):
+        page.put("y", "new\n")
+
+
+@pytest.mark.parametrize(("more_ms", "within"), [(0.05, "within"), (0.25, "MORE than")])
+def test_timing_compares_what_each_adds(scanrate, more_ms, within):
+    from bench import timing
+
+    # The work took 100 to 109 ms; hyperfine adds 0.7 ms and now and then a lot, hotkit a bit more.
+    work = [100.0 + n for n in range(10)]
+    theirs = [0.7 + (5.0 if n == 3 else 0.0) for n in range(10)]
+    ours = [0.7 + more_ms] * 10
+    pairs = timing.Pairs(
+        times={
+            "hotkit": [a + b for a, b in zip(work, ours, strict=True)],
+            "hyperfine": [a + b for a, b in zip(work, theirs, strict=True)],
+        },
+        added={"hotkit": ours, "hyperfine": theirs},
+    )
+    assert pairs.least == pytest.approx(more_ms)
+    middle, low, high = pairs.median
+    assert middle == pytest.approx(more_ms) and low <= middle <= high
+    cells = pairs.cells("100 ms")
+    assert len(cells) == len(timing.HEAD) and within in cells[5]
+    assert "of a pair" in timing.page([cells], [("hotset", "30", "1", "2", "3")])
+
+
+def test_big_report_has_a_ratio_of_each_round(scanrate):
+    from bench import bigreport
+
+    def taken(*cpu):
+        return [bigreport.Taken(wall_s=2 * s, cpu_s=s, peak_mb=100 + s) for s in cpu]
+
+    rows = bigreport.table({bigreport.PEER: taken(2, 4, 2), "hotkit report": taken(3, 5, 4)})
+    assert rows[0][-1].startswith("1.00")
+    name, cpu, wall, peak, ratio = rows[1]
+    assert (name, cpu, wall) == ("hotkit report", "3.00 (4.00)", "6.00 (8.00)")
+    assert (peak, ratio) == ("105", "1.50 (1.25 to 2.00)")
+    assert "hotkit report" in bigreport.page(rows, 327)

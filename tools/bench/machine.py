@@ -65,7 +65,7 @@ def patched_machine(console: Console) -> Iterator[Ssh]:
         yield Ssh(load_inventory("lab", MACHINE).host(MACHINE).way)
 
 
-def put(link: Ssh, file: Path, name: str) -> str:
+def copy_there(link: Ssh, file: Path, name: str) -> str:
     """Copy a program there; its path."""
     path = f"/root/{name}"
     link.run(

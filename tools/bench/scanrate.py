@@ -8,7 +8,6 @@ is the fastest of three.
 
 from __future__ import annotations
 
-import datetime
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,14 +18,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.machine import patched_machine, put
+from bench.machine import copy_there, patched_machine
+from bench.page import put, today
 from hotkit.host.ssh import Ssh
 from hotkit.host.workload import build, build_hotset, build_scan
 from hotkit.host.zipapp import build_agent
 
 HERE = Path(__file__).resolve().parent
-DOCS = HERE.parent.parent / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- scan-rate: generated -->", "<!-- scan-rate: end -->"
 PAIRS = {"idlepage": 5, "softdirty": 12, "frames": 12}
 CASES = (("4k", 256), ("thp", 256))  # memory, MiB
 BOUND = 1.5
@@ -82,10 +80,7 @@ def tell(console: Console, said: Sequence[Sequence[Mapping[str, Any]]], write: b
     machine = said[0][0]["machine"]
     console.print(rich_table(found, machine))
     if write:
-        text = DOCS.read_text()
-        before, _, rest = text.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        DOCS.write_text(f"{before}{BEGIN}\n{page(found, said)}{END}{after}")
+        put("scan-rate", page(found, said))
 
 
 def programs(link: Ssh) -> dict[str, Any]:
@@ -97,7 +92,7 @@ def programs(link: Ssh) -> dict[str, Any]:
         "wss": build("wss", HERE).path,
         "onhost.py": HERE / "onhost.py",
     }
-    return {name: put(link, file, name) for name, file in files.items()}
+    return {name: copy_there(link, file, name) for name, file in files.items()}
 
 
 def measure(
@@ -169,7 +164,3 @@ def page(found: Iterable[Result], said: Sequence[Sequence[Mapping[str, Any]]]) -
         memory = f"{head['bytes'] >> 20} MiB, {head['memory']}"
         text += f"| {memory} ({head['huge_bytes'] >> 20} MiB of it huge pages) | {rates} |\n"
     return text
-
-
-def today() -> str:
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
