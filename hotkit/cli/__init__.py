@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 
 import click
 
 from hotkit import __version__
+from hotkit.cli.lazygroup import LazyGroup
 from hotkit.errors import ExitCode, HotkitError
 
 # name -> module below hotkit.cli that holds a click command of the name `command`. Modules are
@@ -33,21 +33,9 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands live in modules that are imported on first use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"hotkit.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = module.command
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, elsewhere=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="hotkit")
 @click.option("-v", "--verbose", count=True, help="Say more: -v steps, -vv every command run.")
 def cli(verbose: int) -> None:

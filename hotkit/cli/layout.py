@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from typing import Any
 
 import click
 
+from hotkit.cli.lazygroup import LazyGroup
 from hotkit.errors import ExitCode
 from hotkit.host.profiles import merge_settings, parse_setting
 from hotkit.layout import check_cmdline, plan_layout
@@ -17,19 +17,7 @@ from hotkit.report.layout import layout_report, review_report, show, show_plain
 _ELSEWHERE = {"quote": "layout_quote", "simulate": "layout_simulate"}
 
 
-class _Group(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _ELSEWHERE:
-            module = importlib.import_module(f"hotkit.cli.{_ELSEWHERE[cmd_name]}")
-            found: click.Command = module.command
-            return found
-        return super().get_command(ctx, cmd_name)
-
-
-@click.group("layout", cls=_Group)
+@click.group("layout", cls=LazyGroup, elsewhere=_ELSEWHERE)
 def command() -> None:
     """Plan memory layouts, and find out what a kernel command line really does."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import click
 
 from hotkit.cli.approval import approver
+from hotkit.cli.lazygroup import LazyGroup
 from hotkit.cli.options import on_hosts
 from hotkit.cli.sweepview import live, show_result
 from hotkit.errors import HotkitError
@@ -16,34 +16,24 @@ from hotkit.sweep import sweep
 from hotkit.sweeplayout import layout_name
 
 _ELSEWHERE = {
-    "init": "sweep_init",
-    "plan": "sweep_plan",
-    "resume": "sweep_manage",
-    "status": "sweep_manage",
-    "stop": "sweep_manage",
-    "watch": "sweep_manage",
+    "init": "sweep_init:init",
+    "plan": "sweep_plan:plan",
+    "resume": "sweep_manage:resume",
+    "status": "sweep_manage:status",
+    "stop": "sweep_manage:stop",
+    "watch": "sweep_manage:watch",
 }
 
 
-class _Group(click.Group):
-    """Its commands live elsewhere; anything that is none of them is for `run`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _ELSEWHERE:
-            module = importlib.import_module(f"hotkit.cli.{_ELSEWHERE[cmd_name]}")
-            found: click.Command = getattr(module, cmd_name)
-            return found
-        return super().get_command(ctx, cmd_name)
+class _Group(LazyGroup):
+    """Anything that is none of its commands is for `run`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {*self.list_commands(ctx), *ctx.help_option_names}
         return super().parse_args(ctx, args if args and args[0] in known else ["run", *args])
 
 
-@click.group("sweep", cls=_Group)
+@click.group("sweep", cls=_Group, elsewhere=_ELSEWHERE)
 def command() -> None:
     """Measure what hotness trackers cost: A/B sweeps in randomised blocks.
 
