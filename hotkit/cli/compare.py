@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from hotkit.comparesweeps import compare_sweeps
 from hotkit.errors import ExitCode
 from hotkit.report.sweepcompare import print_comparison, to_dict
+from hotkit.sweep.compare import compare_sweeps
 
 
 @click.command("compare")

@@ -11,8 +11,8 @@ from hotkit.errors import HotkitError
 from hotkit.report.export import FORMATS
 from hotkit.report.group_words import group_verdict
 from hotkit.report.groupexport import export_group
-from hotkit.sweepgroup import load_group
-from hotkit.sweepreport import write_result
+from hotkit.sweep.group import load_group
+from hotkit.sweep.report import write_result
 
 
 @click.command("export")

@@ -12,8 +12,8 @@ from rich.console import Console
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.report.group import group_dict, print_group
 from hotkit.report.sweepreport import print_report, report_dict
-from hotkit.sweepgroup import SweepGroup, load_group
-from hotkit.sweepreport import write_result
+from hotkit.sweep.group import SweepGroup, load_group
+from hotkit.sweep.report import write_result
 
 
 @click.command("report")

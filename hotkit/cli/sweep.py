@@ -12,8 +12,8 @@ from hotkit.cli.options import on_hosts
 from hotkit.cli.sweepview import live, show_result
 from hotkit.errors import HotkitError
 from hotkit.host.sweepspec import load_sweep_spec
-from hotkit.sweep import sweep
-from hotkit.sweeplayout import layout_name
+from hotkit.sweep.layout import layout_name
+from hotkit.sweep.run import sweep
 
 _ELSEWHERE = {
     "init": "sweep_init:init",

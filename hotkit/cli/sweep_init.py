@@ -9,7 +9,7 @@ import click
 
 from hotkit.agent.trackers import TRACKERS
 from hotkit.host.sweepinit import workloads
-from hotkit.sweepinit import init_sweep
+from hotkit.sweep.init import init_sweep
 
 
 @click.command("init")

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from hotkit.cli.sweepview import live, show_result
 from hotkit.errors import ExitCode
-from hotkit.sweep import resume as resume_sweep
-from hotkit.sweep import stop as stop_sweep
-from hotkit.sweepwatch import follow, status_of
+from hotkit.sweep.run import resume as resume_sweep
+from hotkit.sweep.run import stop as stop_sweep
+from hotkit.sweep.watch import follow, status_of
 
 _FOLDER = click.argument(
     "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)

@@ -12,7 +12,7 @@ from rich.console import Console
 from hotkit.cli.options import on_hosts
 from hotkit.report.sweepplan import print_plan
 from hotkit.report.sweepplan_json import to_dict
-from hotkit.sweepplan import plan_sweep
+from hotkit.sweep.plan import plan_sweep
 
 
 @click.command("plan")

@@ -16,8 +16,8 @@ from rich.live import Live
 
 from hotkit.report.group import group_dict, print_group
 from hotkit.report.sweep import print_sweep, progress_line, progress_view, to_dict
-from hotkit.sweepgroup import load_group
-from hotkit.sweepprogress import Progress
+from hotkit.sweep.group import load_group
+from hotkit.sweep.progress import Progress
 
 
 def show_result(folder: Path, *, as_json: bool) -> int:

@@ -27,7 +27,7 @@ Form = Callable[[float | None], str]
 
 
 class PartLike(Protocol):
-    """What is needed of a GroupPart (hotkit/sweepgroup.py)."""
+    """What is needed of a GroupPart (hotkit/sweep/group.py)."""
 
     @property
     def part(self) -> Mapping[str, Any]: ...

@@ -30,7 +30,7 @@ _MOST_RERUNS = 8
 
 
 class ProgressLike(Protocol):
-    """What is needed of a Progress (hotkit/sweep.py)."""
+    """What is needed of a Progress (hotkit/sweep/progress.py)."""
 
     @property
     def host(self) -> str: ...

@@ -14,7 +14,7 @@ from hotkit.core.sweepstate import SweepState
 
 
 class Result(Protocol):
-    """What is needed of a SweepResult (hotkit/sweepfolder.py)."""
+    """What is needed of a SweepResult (hotkit/sweep/folder.py)."""
 
     @property
     def analysis(self) -> Analysis: ...

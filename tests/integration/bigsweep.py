@@ -16,7 +16,7 @@ from typing import Any
 
 from hotkit.core.design import OFF, Arm, schedule
 from hotkit.host.store import JOURNAL, MANIFEST
-from hotkit.sweep import sweep
+from hotkit.sweep.run import sweep
 from tests.unit.sweepfolders import COST, FAST, SAMPLES, SLOW, SOFTDIRTY, TOP, UNITS
 
 ARMS = (SOFTDIRTY, SLOW, FAST)

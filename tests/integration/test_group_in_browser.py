@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from hotkit.report.grouphtml import group_html
-from hotkit.sweepgroup import SweepGroup, load_group
+from hotkit.sweep.group import SweepGroup, load_group
 from tests.integration.chromium import Browser, chromium
 from tests.integration.test_report_in_browser import _plain
 from tests.unit.sweepfolders import FAST, SLOW, SOFTDIRTY, make_group

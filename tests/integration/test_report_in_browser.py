@@ -12,8 +12,8 @@ import pytest
 from pypdf import PdfReader
 
 from hotkit.report.sweephtml import html
-from hotkit.sweepfolder import SweepResult
-from hotkit.sweepreport import read_sweep
+from hotkit.sweep.folder import SweepResult
+from hotkit.sweep.report import read_sweep
 from tests.integration.chromium import Browser, chromium
 from tests.unit.sweepfolders import FAST, IDLE, SLOW, SOFTDIRTY, make_sweep
 

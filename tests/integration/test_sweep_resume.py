@@ -19,7 +19,7 @@ from hotkit.agent.undo import state_directory
 from hotkit.cli import main
 from hotkit.core.sweepstate import SweepState
 from hotkit.host.store import read_journal
-from hotkit.sweepfolder import load_sweep
+from hotkit.sweep.folder import load_sweep
 from tests.integration.test_sweep_local import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,7 +24,7 @@ from hotkit.errors import HotkitError
 from hotkit.host import labpower
 from hotkit.host.run import clean_env
 from hotkit.host.store import read_journal
-from hotkit.sweepfolder import SweepResult, load_sweep
+from hotkit.sweep.folder import SweepResult, load_sweep
 from tests.lab.cases import LABEL, NAME, sh, wait_for_ssh
 
 KINDS = ("controller", "agent", "ssh", "power")

@@ -24,7 +24,7 @@ from hotkit.host.machine import Machine
 from hotkit.host.run import clean_env
 from hotkit.host.ssh import Ssh
 from hotkit.host.store import read_journal
-from hotkit.sweepfolder import load_sweep
+from hotkit.sweep.folder import load_sweep
 
 pytestmark = pytest.mark.lab
 

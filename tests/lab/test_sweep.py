@@ -20,7 +20,7 @@ from hotkit.cli import main
 from hotkit.host.inventory import Host
 from hotkit.host.ssh import Ssh
 from hotkit.host.store import read_journal
-from hotkit.sweepjournal import heat_ranges
+from hotkit.sweep.journal import heat_ranges
 from tests.lab import sweep_cuts
 
 pytestmark = pytest.mark.lab

@@ -14,7 +14,7 @@ from typing import Any
 from hotkit import kernel
 from hotkit.host.dirs import state_dir
 from hotkit.host.run import clean_env
-from hotkit.sweepfolder import SweepResult, load_sweep
+from hotkit.sweep.folder import SweepResult, load_sweep
 from tests.lab import kernel_cases
 from tests.lab.cases import LABEL, NAME
 

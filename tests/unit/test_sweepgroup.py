@@ -7,7 +7,7 @@ import pytest
 
 from hotkit.core.stats_session import over
 from hotkit.errors import ExitCode, HotkitError
-from hotkit.sweepgroup import load_group
+from hotkit.sweep.group import load_group
 from tests.unit.sweepfolders import make_group, make_sweep
 
 PARTS = ["tier1-4C16G-hotset-boot0", "tier1-4C16G-hotset-boot1", "tier1-4C16G-hotset-boot2"]

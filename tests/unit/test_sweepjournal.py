@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hotkit.sweepjournal import RunCollector
+from hotkit.sweep.journal import RunCollector
 
 ARMS = [("off", 0), ("off", 1), ("soft", None)]
 PLAN = [

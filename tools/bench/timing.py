@@ -23,7 +23,7 @@ from rich.console import Console
 
 from bench.page import about_here, markdown, put, show, today
 from hotkit.host.store import read_journal
-from hotkit.sweep import sweep
+from hotkit.sweep.run import sweep
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.integration.commandtime import HUNDRED_MS, OBSERVERS, one_round

@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from hotkit.cli import main
-from hotkit.comparesweeps import compare_sweeps
 from hotkit.core.comparison import compare
 from hotkit.core.sessionfacts import Weight, facts_of
 from hotkit.core.stats_session import over
 from hotkit.errors import HotkitError
 from hotkit.report.sweepcompare import letters, print_comparison, to_dict
+from hotkit.sweep.compare import compare_sweeps
 from tests.unit.sweepfolders import IDLE, MACHINE, SLOW, SOFTDIRTY, UNITS, WORKLOAD, make_sweep
 
 

@@ -100,8 +100,9 @@ def test_parts_are_those_that_the_sweep_carries_out(tmp_path, file, capsys):
     )
     found = plan(capsys, file, "--local")
     parts = [(part["boot"], part["layout"], part["workload"]) for part in found["parts"]]
-    assert parts == [(boot, layout, work) for boot in (0, 1) for layout in ("4C16G-remote", "36C36G-pmem")
-                     for work in "ba"]  # fmt: skip
+    layouts = ("4C16G-remote", "36C36G-pmem")
+    wanted = [(boot, layout, work) for boot in (0, 1) for layout in layouts for work in "ba"]
+    assert parts == wanted
     assert found["boots_of_a_host"] == 4
     each = found["workloads"]["b"]["duration_s"]["likely_s"]
     assert found["duration_of_a_host_s"]["likely_s"] == pytest.approx(8 * each)

@@ -16,7 +16,7 @@ import pytest
 from hotkit.errors import HotkitError
 from hotkit.report.export import FORMATS
 from hotkit.report.exporttables import _tex, escape_markdown
-from hotkit.sweepreport import read_sweep
+from hotkit.sweep.report import read_sweep
 from tests.unit.sweepfolders import FAST, IDLE, SLOW, SOFTDIRTY, make_sweep
 
 

@@ -13,7 +13,7 @@ from hotkit.errors import ExitCode, HotkitError
 from hotkit.report.export import FORMATS
 from hotkit.report.groupexport import export_group
 from hotkit.report.sweep_tables import percent
-from hotkit.sweepgroup import load_group
+from hotkit.sweep.group import load_group
 from tests.unit.sweepfolders import make_group
 
 

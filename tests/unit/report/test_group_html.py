@@ -12,7 +12,7 @@ from hotkit.report.groupfigure import group_figure, group_panels
 from hotkit.report.grouphtml import group_html
 from hotkit.report.sweep_tables import percent
 from hotkit.report.sweephtml import WITHHELD
-from hotkit.sweepgroup import load_group
+from hotkit.sweep.group import load_group
 from tests.unit.report.test_report_html import SECTIONS, Page
 from tests.unit.sweepfolders import make_group
 

@@ -14,7 +14,7 @@ from hotkit.core.stats import Interval
 from hotkit.host.sweepspec import load_sweep_spec
 from hotkit.report.forest import ForestRow, forest_lines
 from hotkit.report.sweepreport import print_report, report_dict
-from hotkit.sweepreport import read_sweep
+from hotkit.sweep.report import read_sweep
 from tests.unit.sweepfolders import FAST, IDLE, SLOW, SOFTDIRTY, make_sweep
 
 

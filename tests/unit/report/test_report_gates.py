@@ -14,7 +14,7 @@ from hotkit.report.export import FORMATS
 from hotkit.report.sweep import print_sweep
 from hotkit.report.sweephtml import html
 from hotkit.report.sweepreport import report_dict
-from hotkit.sweepreport import read_sweep
+from hotkit.sweep.report import read_sweep
 from tests.unit.sweepfolders import SOFTDIRTY, make_sweep
 
 # In the words of a knob, to see that nothing of it becomes markup.

@@ -13,7 +13,7 @@ from hotkit.report.group_tables import over_tables, sample_matrix, slowdown_matr
 from hotkit.report.group_words import group_verdict
 from hotkit.report.plaintable import plain
 from hotkit.report.sweep_tables import percent, span
-from hotkit.sweepgroup import SweepGroup, load_group
+from hotkit.sweep.group import SweepGroup, load_group
 from tests.unit.sweepfolders import UNITS, make_group
 
 BOOTS = {"layouts": ("4C16G",), "boots": 3}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from hotkit.report.sweepfigure import panels, whole_figure
 from hotkit.report.sweephtml import WITHHELD, html
-from hotkit.sweepreport import read_sweep
+from hotkit.sweep.report import read_sweep
 from tests.unit.sweepfolders import FAST, IDLE, SLOW, SOFTDIRTY, make_sweep
 
 VOID = {"meta", "link", "br", "img"}

@@ -16,7 +16,7 @@ from hotkit.core.analysis import Analysis, RunResult, analyse
 from hotkit.core.labels import Label, label_of
 from hotkit.report.sweep import print_sweep, progress_view, to_dict
 from hotkit.report.sweep_tables import nanoseconds, p_value, percent, seconds
-from hotkit.sweepprogress import Progress
+from hotkit.sweep.progress import Progress
 
 UNITS = {"examined": "PTE examined", "positive": "soft-dirty page"}
 NOISE = [(1, -1, 0), (-2, 1, 1), (0, 2, -1), (2, -1, 1), (-1, 0, -2), (1, 0, 1)]

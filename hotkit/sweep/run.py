@@ -1,7 +1,7 @@
 """The story of `hotkit sweep`: hosts side by side, on each host one part after the other.
 
 read (description, hosts) -> decide (parts, schedules) -> act (install, run, journal). What was
-found is read from the directories again (hotkit/sweepfolder.py, hotkit/sweepgroup.py).
+found is read from the directories again (hotkit/sweep/folder.py, hotkit/sweep/group.py).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from hotkit.host.store import (
 )
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.measuring import now
-from hotkit.sweepbegin import PartKey, Whole, parts_of
-from hotkit.sweephosts import Job, carry_out
-from hotkit.sweeppart import Part
-from hotkit.sweepprogress import Watch
+from hotkit.sweep.begin import PartKey, Whole, parts_of
+from hotkit.sweep.hosts import Job, carry_out
+from hotkit.sweep.part import Part
+from hotkit.sweep.progress import Watch
 
 
 def sweep(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.store import GROUP, JOURNAL, MANIFEST, PARTS, RAW
-from hotkit.sweepfolder import SweepResult, load_sweep
+from hotkit.sweep.folder import SweepResult, load_sweep
 
 
 def read_sweep(folder: Path) -> SweepResult:
     """A sweep directory, analysed. Raises HotkitError, also for the files of another version.
 
-    Exit code 2 for a directory that is no sweep, or one of several parts (sweepgroup.py reads
+    Exit code 2 for a directory that is no sweep, or one of several parts (sweep/group.py reads
     those); 5 for one without a complete block.
     """
     if (folder / GROUP).exists():

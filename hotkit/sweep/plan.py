@@ -13,10 +13,10 @@ from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.inventory import load_inventory
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workloadspec import CommandSpec
-from hotkit.sweepbegin import parts_of
-from hotkit.sweepfolder import SweepResult
-from hotkit.sweeplayout import layout_name
-from hotkit.sweeppilot import pilot_for, read_pilot
+from hotkit.sweep.begin import parts_of
+from hotkit.sweep.folder import SweepResult
+from hotkit.sweep.layout import layout_name
+from hotkit.sweep.pilot import pilot_for, read_pilot
 
 # Without a pilot: what the harness takes around each run (found: 0.02 s on a quiet machine, 0.4 s
 # in the emulated lab), and how fast one thread populates memory page by page. Both are guesses.

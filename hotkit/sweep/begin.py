@@ -19,8 +19,8 @@ from hotkit.host.sweepspec import SweepSpec
 from hotkit.host.workload import build_hotset, build_scan
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.measuring import now, probe_host
-from hotkit.sweeplayout import layout_name
-from hotkit.sweepprogress import Progress, Watch
+from hotkit.sweep.layout import layout_name
+from hotkit.sweep.progress import Progress, Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

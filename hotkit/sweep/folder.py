@@ -19,7 +19,7 @@ from hotkit.core.labels import Label, machine_label
 from hotkit.core.sweepstate import SweepState
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.store import read_journal, read_manifest
-from hotkit.sweepjournal import RunCollector
+from hotkit.sweep.journal import RunCollector
 
 
 @dataclass(frozen=True, kw_only=True)

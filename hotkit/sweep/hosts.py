@@ -12,10 +12,10 @@ from pathlib import Path
 from hotkit.agentplace import Place
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.store import GROUP, MANIFEST, PARTS, part_folders, read_journal, read_manifest
-from hotkit.sweepbegin import PartKey, Whole, begin
-from hotkit.sweeplayout import boot_into
-from hotkit.sweeppart import Part
-from hotkit.sweepprogress import Progress, StopSign, Watch
+from hotkit.sweep.begin import PartKey, Whole, begin
+from hotkit.sweep.layout import boot_into
+from hotkit.sweep.part import Part
+from hotkit.sweep.progress import Progress, StopSign, Watch
 
 # What Ctrl-C asks for, the first, second and third time.
 _STOPS = ("run", "now", "leave")

@@ -13,9 +13,9 @@ from hotkit.core.analysis import Analysis
 from hotkit.core.sweepstate import SweepState
 from hotkit.errors import HotkitError
 from hotkit.host.store import GROUP, JOURNAL, MANIFEST, PARTS, is_written, read_manifest
-from hotkit.sweepfolder import analyse_blocks, planned_blocks
-from hotkit.sweepjournal import RunCollector
-from hotkit.sweepprogress import Progress
+from hotkit.sweep.folder import analyse_blocks, planned_blocks
+from hotkit.sweep.journal import RunCollector
+from hotkit.sweep.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

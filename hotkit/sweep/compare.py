@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hotkit.core.comparison import Comparison, Session, compare
 from hotkit.errors import HotkitError
-from hotkit.sweepfolder import SweepResult
-from hotkit.sweepreport import read_sweep
+from hotkit.sweep.folder import SweepResult
+from hotkit.sweep.report import read_sweep
 
 
 def compare_sweeps(folders: Sequence[Path]) -> tuple[Comparison, tuple[SweepResult, ...]]:

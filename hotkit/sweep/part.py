@@ -21,11 +21,11 @@ from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import AgentGone
 from hotkit.host.store import Journal, read_journal, read_manifest
 from hotkit.host.sweepspec import SweepSpec
-from hotkit.hostagent import SPOOL, HostAgent
 from hotkit.measuring import keep_heat, now, silence_s
-from hotkit.sweepfolder import analyse_blocks, planned_blocks
-from hotkit.sweepjournal import RunCollector, against_truth, heat_ranges
-from hotkit.sweepprogress import Progress, StopSign, Watch
+from hotkit.sweep.folder import analyse_blocks, planned_blocks
+from hotkit.sweep.hostagent import SPOOL, HostAgent
+from hotkit.sweep.journal import RunCollector, against_truth, heat_ranges
+from hotkit.sweep.progress import Progress, StopSign, Watch
 
 _MOST_STARTS = 3
 # Of the time, for the running estimate: less than what a sweep looks for.

@@ -14,8 +14,8 @@ from hotkit.core.sessionfacts import Weight, facts_of
 from hotkit.core.stats import noise_of_a_pair
 from hotkit.core.sweepplan import Noise, Pace, TimedRun, pace_of
 from hotkit.host.store import read_journal
-from hotkit.sweepfolder import SweepResult
-from hotkit.sweepgroup import load_group
+from hotkit.sweep.folder import SweepResult
+from hotkit.sweep.group import load_group
 
 _MOST_TOLD = 3
 

@@ -14,13 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hotkit.comparesweeps import session_of
 from hotkit.core.group import Column, combine
 from hotkit.core.groupparts import Part
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.store import GROUP, MANIFEST, PARTS, SCHEMA_VERSION, read_manifest
-from hotkit.sweepfolder import SweepResult
-from hotkit.sweepreport import read_sweep
+from hotkit.sweep.compare import session_of
+from hotkit.sweep.folder import SweepResult
+from hotkit.sweep.report import read_sweep
 
 _KEYS = ("name", "host", "layout", "boot", "workload")
 
