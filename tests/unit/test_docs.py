@@ -40,6 +40,12 @@ def test_the_kernels_table_is_that_of_the_evidence():
     assert kernel_docs.DOCS.read_text() == kernel_docs.render(evidence), "run `make docs`"
 
 
+def test_the_tables_of_peers_are_those_of_the_evidence():
+    peers_docs = tool("peers_docs")
+    text, evidence = peers_docs.DOCS.read_text(), json.loads(peers_docs.EVIDENCE.read_text())
+    assert text == peers_docs.page(text, peers_docs.render(evidence)), "run `make docs`"
+
+
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_command_teaches(path):
     """A help text says what the command does, not only its options."""
