@@ -25,7 +25,8 @@ def name_points(
     there is no free place left, the one where it covers least is taken.
     """
     figure: Any = axes.figure
-    figure.draw_without_rendering()  # the layout is known only when drawn
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)  # else it is known only when the figure is drawn
     pixel = figure.dpi / 72
     marks = [
         Bbox.from_bounds(x - reach, y - reach, 2 * reach, 2 * reach)

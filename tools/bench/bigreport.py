@@ -19,7 +19,8 @@ from time import perf_counter
 
 from rich.console import Console
 
-from bench.page import about_here, markdown, put, show, today
+from bench.here import about_here, go_first
+from bench.page import markdown, put, show, today
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.integration.bigsweep import measure_small, multiply
@@ -60,6 +61,7 @@ def run(console: Console, write: bool) -> None:
         console.print(f"writing a journal of {RUNS:,} runs")
         folder = multiply(measure_small(Path(scratch) / "small"), Path(scratch) / "big", RUNS)
         size_mb = (folder / "journal.jsonl").stat().st_size / 1e6
+        go_first()
         taken: dict[str, list[Taken]] = {name: [] for name in SIDES}
         for number in range(ROUNDS):
             names = [name for name in SIDES if number == 0 or name not in ONCE]

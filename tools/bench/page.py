@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import os
-import platform
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-
-from hotkit.agent.platform import describe
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
@@ -33,15 +29,6 @@ def put(name: str, text: str) -> None:
 
 def today() -> str:
     return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def about_here() -> str:
-    """This machine: label, CPUs, kernel, Python."""
-    machine = describe()
-    return (
-        f"{machine['platform']}, {os.cpu_count()} CPUs, Linux {platform.release()},"
-        f" python {platform.python_version()}"
-    )
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -8,12 +8,10 @@ What hotkit takes is read from the journals of real sweeps of this machine.
 from __future__ import annotations
 
 import math
-import os
 import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,8 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from bench.page import about_here, markdown, put, show, today
+from bench.here import about_here, go_first
+from bench.page import markdown, put, show, today
 from hotkit.host.store import read_journal
 from hotkit.sweep.run import sweep
 
@@ -113,16 +112,6 @@ def run(console: Console, write: bool) -> None:
     show(console, "what hotkit takes itself, medians", BESIDE_HEAD, beside)
     if write:
         put(NAME, page(rows, beside))
-
-
-def go_first() -> None:
-    """Both sides before whatever else this machine does; as far as we may.
-
-    Where the kernel groups processes by session (sched(7), autogroup), it is the group that counts.
-    """
-    with suppress(OSError):
-        os.nice(-20)
-        Path("/proc/self/autogroup").write_text("-20")
 
 
 def measure(steps: int, scratch: Path) -> Pairs:
