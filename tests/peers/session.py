@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -58,7 +59,7 @@ def plan(number: int) -> tuple[str, float]:
 
 
 def program() -> str:
-    return str(build("work", Path(__file__).parent / "work").path)
+    return str(build("work", Path(__file__).parent / "src").path)
 
 
 def units_of(seconds: float) -> int:
@@ -95,7 +96,9 @@ def session(
             ledger.spent(tool, wall_s, found["timed_runs"])
             time.sleep(_REST_S)
     except ToolError as error:
-        return {"ok": False, "seed": seed, "error": str(error)}
+        # Evidence names no path of one machine.
+        said = str(error).replace(sys.executable, "python").replace(sys.prefix, "")
+        return {"ok": False, "seed": seed, "error": said}
     return {
         "ok": True,
         "seed": seed,
