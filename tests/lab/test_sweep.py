@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from hotkit.cli import main
 from hotkit.host.inventory import Host
 from hotkit.host.ssh import Ssh
 from hotkit.host.store import read_journal
+from hotkit.sweep.folder import load_sweep
 from hotkit.sweep.journal import heat_ranges
 from tests.lab import sweep_cuts
 
@@ -61,8 +63,9 @@ def test_sweep(lab_machine: Host, tmp_path: Path, capsys: pytest.CaptureFixture[
     events = list(read_journal(out))
     told = [event["seq"] for event in events if event.get("by") != "controller"]
     assert told == list(range(len(told)))
-    done = [event["run"] for event in events if event["type"] == "end" and event["run"]]
-    assert done == [run["run"] for run in manifest["schedule"]["runs"]]
+    # A kernel that complains of a busy host makes a block run again: what counts is whole.
+    planned = [run["run"] for run in manifest["schedule"]["runs"]]
+    assert Counter(run.name for run in load_sweep(out).runs) == Counter(planned)
 
     # Ground truth: every page of the hot range was written in every run, so every page is found
     # once the tracker looked; and it looks at no fewer pages than the workload has.
@@ -72,7 +75,7 @@ def test_sweep(lab_machine: Host, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert arm["per_examined"]["samples"] >= arm["per_positive"]["samples"]
     assert arm["per_examined"]["direct_ns"] > 0
     samples = [event for event in events if event["type"] == "sample" and event["hot"]]
-    assert len(samples) == 6
+    assert len(samples) >= 6
     for event in samples:
         kept = json.loads((out / event["hot"]["file"]).read_text())
         truth = kept["truth"]
