@@ -42,7 +42,10 @@ CASES = {
     },
     "metal": {"platform": "metal", "scale": 0.0},
     "untrusted": {"arms": (SOFTDIRTY, IDLE, SLOW, FAST), "shift": 0.2},
+    "measured, untrusted": None,
 }  # fmt: skip
+# Not made up: a whole sweep as it was measured (tests/data/sweeps/README.md).
+MEASURED = Path(__file__).resolve().parents[1] / "data" / "sweeps" / "off-runs-apart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,11 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
 @pytest.fixture(scope="module", params=CASES)
 def page(request, tmp_path_factory) -> Page:
     folder = tmp_path_factory.mktemp("page")
-    result = read_sweep(make_sweep(folder / "sweep", **CASES[request.param]))
+    made_up = CASES[request.param]
+    result = read_sweep(MEASURED if made_up is None else make_sweep(folder / "sweep", **made_up))
     file = folder / "sweep.html"
     file.write_text(html(result))
-    assert result.analysis.trusted == (request.param != "untrusted")
+    assert result.analysis.trusted == ("untrusted" not in request.param)
     return Page(label=str(result.label), result=result, file=file)
 
 
