@@ -26,7 +26,14 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNS = 6 * 3
 
 
-def describe(folder: Path, more: str = "", *, seconds: float = 0.3, work: str = "") -> Path:
+def describe(
+    folder: Path,
+    more: str = "gates: false",
+    *,
+    seconds: float = 0.3,
+    work: str = "",
+) -> Path:
+    """This machine is shared: a gate would make blocks run again at any time."""
     file = folder / "sweep.yml"
     file.write_text(
         f"schema_version: 1\nblocks: 6\nseed: 3\nquiesce: false\n{more}\n"
@@ -179,7 +186,9 @@ def _events(out: Path) -> list[dict[str, Any]]:
 def test_until_narrow_enough(tmp_path: Path) -> None:
     """A wide margin is reached at the least number of blocks; the rest is not measured."""
     out = tmp_path / "out"
-    file = describe(tmp_path, "until: {half_width_percent: 500, most_blocks: 40}", seconds=0.1)
+    file = describe(
+        tmp_path, "gates: false\nuntil: {half_width_percent: 500, most_blocks: 40}", seconds=0.1
+    )
     with start(file, out) as child:
         assert child.stderr is not None
         said = child.stderr.read()
@@ -193,7 +202,9 @@ def test_until_narrow_enough(tmp_path: Path) -> None:
 
 def test_time_is_up(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    file = describe(tmp_path, "until: {minutes: 0.01, most_blocks: 400}", seconds=0.05)
+    file = describe(
+        tmp_path, "gates: false\nuntil: {minutes: 0.01, most_blocks: 400}", seconds=0.05
+    )
     with start(file, out) as child:
         assert child.stderr is not None
         child.stderr.read()
@@ -208,7 +219,7 @@ def test_a_failed_gate_makes_its_block_begin_anew(tmp_path: Path) -> None:
     if os.geteuid() != 0 or not kmsg.exists():
         pytest.skip("privilege: writing to the kernel's log takes root and /dev/kmsg")
     out = tmp_path / "out"
-    with start(describe(tmp_path), out) as child:
+    with start(describe(tmp_path, "gates: {steal_percent: false}"), out) as child:
         assert wait_until(lambda: ended(out) >= 4, 60)
         kmsg.write_text("<4>hotkit: a test of gates says something\n")
         assert child.stderr is not None
