@@ -202,15 +202,20 @@ def follow(session: Session, first: int, out: Any, life: int = 0) -> int:
         return GONE
     over = False
     number = 0
+    place = 0
     with session.events.open("rb") as stream:
-        rest = b""
         for closed in _changes(session.events, life):
             # Looked at before reading: what is read after the agent's end is all there is.
             alive = session.ends() if closed else session.alive()
-            *lines, rest = (rest + stream.read()).split(b"\n")
-            for line in lines:
+            # Whole lines only, each time from the last one's end: what a full disk leaves of a
+            # line is taken back, and another line stands in its place then.
+            stream.seek(place)
+            data = stream.read()
+            whole = data[: data.rfind(b"\n") + 1]
+            place += len(whole)
+            for line in whole.splitlines(keepends=True):
                 if number >= first:
-                    out.write(line + b"\n")
+                    out.write(line)
                 number += 1
                 over = over or _is_last(line)
             out.flush()

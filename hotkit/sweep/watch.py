@@ -49,7 +49,6 @@ class PartWatch:
         self.collector = RunCollector(())
         self.analysis: Analysis | None = None
         self._offset = 0
-        self._rest = b""
         self._block: tuple[int, str] | None = None
         self._last: str | None = None
 
@@ -66,8 +65,10 @@ class PartWatch:
         with path.open("rb") as stream:
             stream.seek(self._offset)
             fresh = stream.read()
+        # Whole lines only: half of one may be taken back (a full disk).
+        fresh = fresh[: fresh.rfind(b"\n") + 1]
         self._offset += len(fresh)
-        *lines, self._rest = (self._rest + fresh).split(b"\n")
+        lines = fresh.splitlines()
         before = len(self.collector.runs)
         for line in lines:
             self._take(json.loads(line))

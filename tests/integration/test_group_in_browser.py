@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,3 +104,20 @@ def test_on_paper_every_part_is_there_though_nobody_unfolded_it(browser, page):
     for part in page.group.parts:
         if part.result:
             assert part.result.manifest["sha256"]["schedule"] in whole
+
+
+def test_the_recorded_sweep_of_all_trackers(browser):
+    """docs/examples/trackers.html, as `make soak CAMPAIGN=tracker-sweep` left it."""
+    file = Path(__file__).resolve().parents[2] / "docs/examples/trackers.html"
+    browser.open(file)
+    browser.unfold()
+    said = browser.look(width=1280)
+    assert (said["cut"], said["invisible"], said["broken"], said["pale"]) == ([], [], [], [])
+    evidence = json.loads((file.parents[1] / "evidence/tracker-sweep.json").read_text())
+    (case,) = evidence["cases"]
+    assert set(case["parts"]) == {"third-fast", "half-fast"}
+    for layout, part in case["parts"].items():
+        assert f"{layout} / hotset" in said["text"]
+        assert len(part["arms"]) == 14
+        assert all(arm in said["text"] for arm in part["arms"])
+    assert browser.requests() == [file.as_uri()] and browser.complaints() == []

@@ -101,3 +101,21 @@ def test_a_session_begins_once(tmp_path: Path) -> None:
     assert session.events.read_text().count("\n") == 1
     with pytest.raises(AgentError, match="no name of a sweep"):
         Session(tmp_path, "../etc", 0)
+
+
+def test_a_line_that_was_taken_back_is_never_seen(tmp_path: Path) -> None:
+    """On a full disk half a line is written, cut off, and an error stands in its place."""
+    session = Session(tmp_path, "s", 0)
+    sink = EventFile(session)
+    sink.write('{"seq":0,"type":"hello"}\n')
+    with follower(tmp_path) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        with session.events.open("ab") as torn:
+            torn.write(b'{"seq":1,"type":"run","run":"b00-000-off","attem')
+            torn.flush()
+            time.sleep(0.3)
+            torn.truncate(session.events.stat().st_size - 48)
+        sink.write('{"seq":1,"type":"error","run":null,"message":"No space left on device"}\n')
+        assert child.wait(20) == ENDED
+        assert child.stdout.read() == session.events.read_text().split("\n", 1)[1]

@@ -52,7 +52,7 @@ def description(arms: dict[str, tuple[str, str]], more: str = "seed: 1") -> str:
             "arms:",
             *lines,
             "",
-        ]  # fmt: skip
+        ]
     )
 
 
