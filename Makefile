@@ -23,7 +23,7 @@ test: setup ## all tests, the ones that boot QEMU machines too (what CI runs)
 	$(HOTKIT) kernel build
 	$(PYTEST) $(BESIDE) --durations=25
 
-check: setup ## linters, types, unit and integration tests: no QEMU, four minutes
+check: setup ## linters, types, unit and integration tests: no QEMU, ten minutes
 	$(PYTEST) $(BESIDE) -m "not lab" -q
 
 lab-test: setup ## only the tests that boot QEMU machines
