@@ -23,7 +23,7 @@ def group_panels(group: GroupLike) -> list[Panel]:
         Panel(
             name=f"column{number}",
             caption=f"{head(column)}: slow-down against off in % ({label_of(column)})",
-            height_inches=1.1 + 0.4 * sum(bool(arm.each) for arm in column.arms),
+            height_inches=1.3 + 0.4 * sum(bool(arm.each) for arm in column.arms),
             draw=_draw(column),
         )
         for number, column in enumerate(group.columns)
@@ -62,8 +62,9 @@ def _draw(column: Column) -> Callable[[Axes], None]:
                 points.append(100 * middle)
         forest_frame(axes, [arm.arm for arm in arms], points, ends or [(min(points), max(points))])
         axes.set_xlabel(
-            "slow-down (%); hollow: one boot; filled: over boots or hosts, or the only boot, with"
-            f" its 95 % interval;\nshaded: the smallest effect of interest, {margin:g} %"
+            "slow-down (%); hollow: one boot; filled: over boots or hosts,\n"
+            "or the only boot, with its 95 % interval;\n"
+            f"shaded: the smallest effect of interest, {margin:g} %"
         )
 
     return draw

@@ -41,6 +41,11 @@ def campaign_case(number: int) -> dict[str, Any]:
         return {"label": LABEL, "ok": False, "error": f"exit code {code}: {said[-300:]}"}
     html = EXAMPLES / "trackers.html"
     code, said = _hotkit("report", kept, "--html", html)
+    # What is committed names no path of one machine.
+    text = html.read_text()
+    for path, name in ((inventory, "inventory"), (kept, "trackers"), (EXAMPLES, "docs/examples")):
+        text = text.replace(str(path), name)
+    html.write_text(text)
     results = {
         layout: load_sweep(kept / "parts" / f"{NAME}-{layout}-hotset-boot0") for layout in LAYOUTS
     }
