@@ -41,6 +41,21 @@ _EVENT = struct.Struct("iIII")
 ENDED, GONE = 0, 4  # exit statuses of a follower: the session is over; the agent died before that
 
 
+def is_locked(file: Path) -> bool:
+    """Whether somebody holds the lock (flock) on a file; False where there is no such file."""
+    try:
+        handle = os.open(str(file), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
 class Session:
     """One start of an agent for one sweep; the paths of its files."""
 
@@ -63,17 +78,7 @@ class Session:
 
     def alive(self) -> bool:
         """Whether the agent of this session lives: it holds the lock on its events."""
-        try:
-            handle = os.open(str(self.events), os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-        except OSError:
-            return True
-        finally:
-            os.close(handle)
+        return is_locked(self.events)
 
     def ends(self) -> bool:
         """As `alive`, of an agent whose file was closed just now.

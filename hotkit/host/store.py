@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hotkit.agent.spool import is_locked
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.jsonlines import json_lines
 
@@ -160,17 +161,7 @@ def part_folders(folder: Path) -> list[Path]:
 
 def is_written(folder: Path) -> bool:
     """Whether a hotkit has the journal open now."""
-    try:
-        handle = os.open(folder / JOURNAL, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
+    return is_locked(folder / JOURNAL)
 
 
 def read_journal(folder: Path) -> Iterator[dict[str, Any]]:

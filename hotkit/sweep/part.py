@@ -7,6 +7,7 @@ says what is there, the agent on the host (which goes on by itself) has the rest
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,9 @@ class Part:
         self.planned = {entry["run"]: entry for entry in self.plan["runs"]}
         self.state = SweepState()
         self.collector = RunCollector(self.plan["runs"])
+        # Derived once: each event of a run needs them, on a machine that may measure itself.
+        self._most_blocks = planned_blocks(self.manifest, self.state)
+        self._block_size = len(self.planned) // self._most_blocks
         self.agent = HostAgent(place, self.manifest, folder)
         self.analysis: Analysis | None = None
         self._watch = watch
@@ -138,10 +142,9 @@ class Part:
 
     def _begin_block_anew(self, journal: Journal) -> None:
         """Runs that are compared are of one boot: a block that a reboot cut begins again."""
-        done = {result.name for result in self.collector.runs}
-        for block in sorted({entry["block"] for entry in self.plan["runs"]}):
-            names = [e["run"] for e in self.plan["runs"] if e["block"] == block]
-            if set(names) & done and not set(names) <= done:
+        done = Counter(result.block for result in self.collector.runs)
+        for block in sorted(done):
+            if done[block] < self._block_size:
                 line = {
                     "block": block,
                     "attempt": self.collector.attempts.get(block, 0),
@@ -212,9 +215,8 @@ class Part:
         what is measured, and with cross-checks it costs as much as a short run: it is made so
         rarely that its share of the time is _ESTIMATE_SHARE at most.
         """
-        size = sum(entry["block"] == 0 for entry in self.plan["runs"])
-        whole = len(self.collector.runs) // size
-        if whole == self._judged_blocks or len(self.collector.runs) % size:
+        whole, rest = divmod(len(self.collector.runs), self._block_size)
+        if whole == self._judged_blocks or rest:
             return
         self._judged_blocks = whole
         began = time.monotonic()
@@ -275,7 +277,7 @@ class Part:
                 done=len(self.collector.runs),
                 total=len(self.planned),
                 block=entry["block"] if entry else None,
-                blocks=planned_blocks(self.manifest, self.state),
+                blocks=self.state.planned_blocks or self._most_blocks,
                 arm=entry["arm"] if entry else None,
                 analysis=self.analysis,
                 reruns=len(self.collector.reruns),

@@ -49,6 +49,7 @@ class PartWatch:
         self.collector = RunCollector(())
         self.analysis: Analysis | None = None
         self._offset = 0
+        self._places: dict[str, tuple[int, str]] = {}
         self._block: tuple[int, str] | None = None
         self._last: str | None = None
 
@@ -58,7 +59,9 @@ class PartWatch:
             if not (self.folder / MANIFEST).exists():
                 return False
             self.manifest = read_manifest(self.folder)
-            self.collector = RunCollector(self.manifest["schedule"]["runs"])
+            runs = self.manifest["schedule"]["runs"]
+            self.collector = RunCollector(runs)
+            self._places = {run["run"]: (run["block"], run["arm"]) for run in runs}
         path = self.folder / JOURNAL
         if not path.exists():
             return False
@@ -109,10 +112,8 @@ class PartWatch:
         self.state.add(event)
         self.collector.add(event)
         self._last = event.get("received", self._last)
-        if event["type"] == "run" and self.manifest:
-            for entry in self.manifest["schedule"]["runs"]:
-                if entry["run"] == event["run"]:
-                    self._block = (entry["block"], entry["arm"])
+        if event["type"] == "run":
+            self._block = self._places.get(event["run"], self._block)
 
     def _word(self) -> str:
         if self.manifest is None:
