@@ -25,18 +25,30 @@ MIN_BLOCKS = 6
 
 Setting = int | float | str | bool
 
+# Where a tracker runs when the workload is in a guest: in it, or in the host, over the VM.
+SCOPE = "scope"
+SCOPES = ("guest", "host")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """One thing that is compared with "off": a tracker with its settings.
 
-    `workload`: what the workload gets instead of its own parameters, in this arm only.
+    `workload`: what the workload gets instead of its own parameters, in this arm only. `scope`:
+    where the tracker runs when the workload is in a guest (`guest`, or `host`: over the VM); ""
+    without one.
     """
 
     name: str
     tracker: str
     settings: tuple[tuple[str, Setting], ...] = ()
     workload: tuple[tuple[str, object], ...] = ()
+    scope: str = ""
+
+    @property
+    def described(self) -> dict[str, Setting]:
+        """What makes it this arm, beside its tracker: as `settings_of_arms` has it."""
+        return dict(self.settings) | ({SCOPE: self.scope} if self.scope else {})
 
 
 OFF_ARM = Arm(name=OFF, tracker="none")
@@ -88,8 +100,15 @@ def schedule(arms: Sequence[Arm], blocks: int, seed: int) -> tuple[PlannedRun, .
 
 
 def settings_of_arms(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Setting]]:
-    """The settings of every arm by its name, from the runs of a schedule as a manifest has them."""
-    return {run["arm"]: run["settings"] for run in runs if run["arm"] != OFF}
+    """The settings of every arm by its name, from the runs of a schedule as a manifest has them.
+
+    A scope is among them: the same settings in the guest and in the host are two arms.
+    """
+    return {
+        run["arm"]: run["settings"] | ({SCOPE: run[SCOPE]} if run.get(SCOPE) else {})
+        for run in runs
+        if run["arm"] != OFF
+    }
 
 
 def _shuffle(items: list[tuple[Arm, int | None]], source: random.Random) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import hotkit
 from hotkit.agentplace import Place, install
-from hotkit.core.design import PlannedRun, schedule
+from hotkit.core.design import SCOPE, PlannedRun, schedule
 from hotkit.host.agentlink import PROTOCOL_VERSION
 from hotkit.host.store import MANIFEST, write_once
 from hotkit.host.sweepspec import SweepSpec
@@ -109,6 +109,7 @@ def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, An
                 "tracker": planned.arm.tracker,
                 "settings": dict(planned.arm.settings),
                 "workload": dict(planned.arm.workload),
+                **({SCOPE: planned.arm.scope} if planned.arm.scope else {}),
             }
             for planned in runs
         ],

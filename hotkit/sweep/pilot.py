@@ -97,7 +97,7 @@ def same_arms(manifest: Mapping[str, Any], arms: Sequence[Arm]) -> frozenset[str
         for arm in arms
         if arm.name in settings
         and runs[arm.name]["tracker"] == arm.tracker
-        and settings[arm.name] == dict(arm.settings)
+        and settings[arm.name] == arm.described
         and runs[arm.name].get("workload", {}) == dict(arm.workload)
     )
 
