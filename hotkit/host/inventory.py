@@ -164,7 +164,10 @@ def load_inventory(ref: str | Path, limit: str | None = None) -> Inventory:
 
 # What hotkit itself reads on the controller, beside what Ansible reads.
 _NEEDED = re.compile(r"hotkit_|ansible_(ssh_|host$|port$|user$|become)")
-_RENDERED = ("hotkit_power", "hotkit_console", "ansible_become_password", "ansible_become_pass")
+_RENDERED = (
+    "hotkit_power", "hotkit_console", "hotkit_guests", "ansible_become_password",
+    "ansible_become_pass",
+)  # fmt: skip
 
 
 def _open(host: str, variables: dict[str, Any], known: dict[str, str]) -> None:
@@ -201,6 +204,13 @@ def find_inventory(ref: str | Path) -> Path:
         f"no inventory {str(ref)!r}: neither a path nor a folder under inventories/",
         hint=f"folders: {', '.join(names)}",
     )
+
+
+def written(ref: str | Path, variable: str) -> Iterator[Any]:
+    """Every value that the inventory's files give a variable, as it stands there, unmerged."""
+    for block in _read_blocks(find_inventory(ref)):
+        if variable in block.variables:
+            yield block.variables[variable]
 
 
 def _schema() -> dict[str, Any]:
