@@ -105,7 +105,7 @@ def settings_of_arms(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, S
     A scope is among them: the same settings in the guest and in the host are two arms.
     """
     return {
-        run["arm"]: run["settings"] | ({SCOPE: run[SCOPE]} if run.get(SCOPE) else {})
+        run["arm"]: run["settings"] | {SCOPE: run[SCOPE]} if run.get(SCOPE) else run["settings"]
         for run in runs
         if run["arm"] != OFF
     }

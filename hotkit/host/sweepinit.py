@@ -11,6 +11,7 @@ from typing import Any
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.trackers.base import PLACEMENT, Setting
 from hotkit.assets import data
+from hotkit.host.armspec import OF_A_VM
 from hotkit.host.workloadspec import recipes
 from hotkit.host.yamlsrc import read_yaml
 
@@ -32,11 +33,13 @@ def new_description(name: str, trackers: Sequence[str], workload: str) -> str:
     KeyError for a tracker or workload that there is not.
     """
     other_work = _OTHER_WORK.get(workload, "{most_s: 3600}")
-    arms = "\n\n".join(_arm(tracker, other_work) for tracker in trackers)
+    in_guest = OF_A_VM in trackers
+    arms = "\n\n".join(_arm(tracker, other_work, in_guest) for tracker in trackers)
     others = ", ".join(tracker for tracker in TRACKERS if tracker not in trackers) or "none"
     others = "\n".join(_folded(f"# Trackers beside these: {others}."))
     text = _part("sweep").replace("@workload@\n", _workload(workload))
     text = text.replace("@arms@", arms).replace("@others@", others)
+    text = text.replace("@guest@", "guest: g1" if in_guest else "#guest: g1")
     return text.replace("@file@", name)
 
 
@@ -79,13 +82,17 @@ def _flow(values: Mapping[str, Any]) -> str:
     return "{" + ", ".join(f"{key}: {json.dumps(value)}" for key, value in values.items()) + "}"
 
 
-def _arm(tracker: str, other_work: str) -> str:
+def _arm(tracker: str, other_work: str, in_guest: bool) -> str:
+    """An arm; `in_guest`: the description has a guest, so that every arm has a scope."""
     kind = TRACKERS[tracker]
+    scope = "host" if tracker == OF_A_VM else "guest"
     lines = [
         *_folded(f"# {tracker}: {kind.how}.", "  "),
         f"  # Examined: {kind.units['examined']}; positive: {kind.units['positive']}.",
         f"  - tracker: {tracker}",
         f"    #name: my-{tracker}",
+        f"    {'' if in_guest else '#'}scope: {scope}".ljust(_COLUMN)
+        + "# with `guest` only: guest, host, or [guest, host] for an arm of each",
         "    #settings:",
     ]
     for name, setting in {**kind.settings, **PLACEMENT}.items():

@@ -60,7 +60,10 @@ class UntilSpec(_Strict):
 
 
 class SweepSpec(_Strict):
-    """One sweep: workloads x arms, on each host, for each boot of each layout."""
+    """One sweep: workloads x arms, on each host, for each boot of each layout.
+
+    `guest` is the one of a host's hotkit_guests that the workload runs in; None: on the host.
+    """
 
     schema_version: Literal[1]
     blocks: StrictInt = Field(ge=MIN_BLOCKS, le=10_000)
@@ -70,6 +73,7 @@ class SweepSpec(_Strict):
     workload: WorkloadSpec | None = None
     workloads: dict[StrictStr, WorkloadSpec] = Field(default_factory=dict)
     arms: tuple[ArmSpec, ...] = Field(min_length=1)
+    guest: StrictStr | None = Field(default=None, min_length=1)
     layouts: tuple[StrictStr, ...] = ()
     boots: StrictInt = Field(default=1, ge=1, le=100)
     quiesce: StrictBool | dict[str, Setting] = True
@@ -145,6 +149,7 @@ def load_sweep_spec(path: Path | None) -> SweepSpec:
         spec = SweepSpec.model_validate(given)
     except ValidationError as error:
         raise source.explain(error, known=_known_keys(error)) from error
+    _check_scopes(source, spec)
     _check_arms(source, spec)
     _check_gates(source, spec)
     _check_quiesce(source, spec)
@@ -192,6 +197,17 @@ def _check_arms(source: YamlSource, spec: SweepSpec) -> None:
                     message = f"two arms are called {made.name!r}: give each a name of its own"
                     raise source.error(("arms", place), message)
                 seen[made.name] = place
+
+
+def _check_scopes(source: YamlSource, spec: SweepSpec) -> None:
+    """With a guest every arm says where it looks from, without one none does."""
+    if spec.guest is not None and spec.layouts:
+        message = "guest: a guest does not outlive the boot into a layout: leave out one of them"
+        raise source.error(("guest",), message, key=True)
+    for place, arm in enumerate(spec.arms):
+        if problem := arm.scope_problem(spec.guest):
+            key, message = problem
+            raise source.error(("arms", place, *([key] if key else [])), message)
 
 
 def _check_quiesce(source: YamlSource, spec: SweepSpec) -> None:
