@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define PAGE 4096ull
+#define HOTKIT "/sys/kernel/debug/hotkit/"
 
 struct range {
 	uint64_t start, end;
@@ -21,6 +22,12 @@ int open_or_die(const char *path, int flags);
 /* Heat for `count` base pages from the `index`-th of the ranges on, once a round for each: two threads
  * may fault on one page. The caller counts. */
 void saw_pages(uint64_t index, uint64_t count);
+
+/* A look of a mode: `asking` is 0 for the first, which only marks. Its first argument is the open file. */
+void idle(int bitmap, int asking);
+void idle_physical(int bitmap, int asking);
+extern const char *request; /* what `folio` writes to its trigger */
+void folio(int trigger, int asking);
 
 void uffd_take(long pid, int fd);
 void uffd_open(long pid, int fd, int async);
