@@ -74,7 +74,8 @@ class Total:
 class SweepPlan:
     """A whole sweep: hosts side by side, on each its parts one after the other.
 
-    `boots` is how often each of the `layouts` is booted. `pilot` is the directory that was named.
+    `boots` is how often each of the `layouts` is booted. `pilot` is the directory that was named,
+    `guest` the guest of each host that the workload runs in (None: on the host itself).
     """
 
     description: str
@@ -85,6 +86,7 @@ class SweepPlan:
     parts: tuple[PlannedPart, ...]
     workloads: tuple[WorkloadPlan, ...]
     pilot: str | None
+    guest: str | None = None
 
     @property
     def parts_of_a_host(self) -> tuple[PlannedPart, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 _NOT_OF_THE_LAYOUT = ("BOOT_IMAGE=", "root=", "initrd=")
 _OTHER_WORK = "what a tracker costs one piece of work says nothing about another"
 _OTHER_PLATFORM = "emulated, virtual and metal costs are different things"
+_OTHER_MACHINE = "work in a guest pays for nested paging, and its time is the guest's"
 
 
 class Weight(StrEnum):
@@ -61,6 +62,7 @@ def facts_of(
             )
             for key in _keys(work)
         ),
+        *(_guest_facts(manifests, of) if any(one.get("guest") for one in manifests) else ()),
         of("nested", blocks, [one.get("nested") for one in machines]),
         of("host", blocks, [manifest.get("host") for manifest in manifests]),
         of("kernel", blocks, [one.get("kernel_release") for one in machines]),
@@ -85,6 +87,30 @@ def facts_of(
         of("hotkit", free, [manifest.get("hotkit") for manifest in manifests]),
     ]
     return tuple(found)
+
+
+def _guest_facts(manifests: Sequence[Mapping[str, Any]], of: Callable[..., Fact]) -> list[Fact]:
+    """Whether the workload ran in a guest, and in what a guest."""
+    guests: list[Mapping[str, Any]] = [manifest.get("guest") or {} for manifest in manifests]
+    where = ["a guest" if guest else "the host itself" for guest in guests]
+    found = [of("workload's machine", Weight.REFUSES, where, _OTHER_MACHINE)]
+    if not all(guests):
+        return found
+    machines = [guest.get("machine", {}) for guest in guests]
+    blocks = Weight.BLOCKS
+    found += [
+        of("guest", blocks, [guest.get("name") for guest in guests]),
+        of("guest kind", blocks, [guest.get("kind") for guest in guests]),
+        of("guest backing", blocks, [guest.get("backing") for guest in guests]),
+        of("guest vCPUs", blocks, [guest.get("vcpus") for guest in guests]),
+        of("guest memory (bytes)", blocks, _sizes([one.get("memory_bytes") for one in guests])),
+        of("guest kernel", blocks, [one.get("kernel_release") for one in machines]),
+        of("guest clocksource", blocks, [one.get("clocksource") for one in machines]),
+    ]
+    knobs = [one.get("knobs", {}) for one in machines]
+    return found + [
+        of(f"guest knob {key}", blocks, [one.get(key) for one in knobs]) for key in _keys(knobs)
+    ]
 
 
 def _sizes(values: Sequence[int | None]) -> list[int | None]:

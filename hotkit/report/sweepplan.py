@@ -54,7 +54,14 @@ def _head(plan: SweepPlan) -> list[str]:
         )
     works = [f"{one.name} ({one.kind})" if one.name != one.kind else one.name
              for one in plan.workloads]  # fmt: skip
-    arms = dict.fromkeys(arm.name for one in plan.workloads for arm in one.arms)
+    # Names as they are in the schedule; where they look from is said beside them.
+    arms = dict.fromkeys(
+        arm.name + (f" (in the {arm.scope})" if arm.scope else "")
+        for one in plan.workloads
+        for arm in one.arms
+    )
+    if plan.guest is not None:
+        lines.append(f"  guest      {plan.guest} of each host: the workload runs in it")
     lines.append(f"  workloads  {', '.join(works)}")
     lines.append(f"  arms       {', '.join(arms)}; and off twice in each block")
     return lines

@@ -19,6 +19,7 @@ def to_dict(plan: SweepPlan) -> dict[str, Any]:
         "hosts": list(plan.hosts),
         "layouts": list(plan.layouts),
         "boots": plan.boots,
+        "guest": plan.guest,
         "boots_of_a_host": plan.boots_of_a_host,
         "parts": [asdict(part) for part in plan.parts],
         "workloads": {work.name: _workload(work) for work in plan.workloads},
@@ -33,7 +34,7 @@ def _workload(work: WorkloadPlan) -> dict[str, Any]:
         "kind": work.kind,
         "arms": [
             {"name": arm.name, "tracker": arm.tracker, "settings": dict(arm.settings),
-             "workload": dict(arm.workload)}
+             "workload": dict(arm.workload), "scope": arm.scope or None}
             for arm in work.arms
         ],
         "blocks": wishes.blocks,

@@ -52,8 +52,10 @@ def _judged(
     layouts: Sequence[str],
 ) -> Pilot:
     # No machine is asked, so what is planned is compared as if it ran on the pilot's.
+    guest = (part.manifest.get("guest") or {"name": None}) if any(it.scope for it in arms) else None
     planned = {
         **part.manifest,
+        "guest": guest,
         "description": {**part.manifest["description"], "workload": workload},
     }
     facts = facts_of([planned, part.manifest], [None, None])

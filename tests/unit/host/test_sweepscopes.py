@@ -1,4 +1,4 @@
-"""`guest:` and `scope:` of a SWEEP.yml: where the workload runs, and where each tracker looks from."""
+"""`guest:` and `scope:` of a SWEEP.yml: where the workload runs, where a tracker looks from."""
 
 from __future__ import annotations
 
