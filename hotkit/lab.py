@@ -275,6 +275,7 @@ def _start(
             ram=entry.ram,
             ssh_port=port,
             identity=directory / "identity",
+            image=image.disk,
             paused=True,
         )
         try:

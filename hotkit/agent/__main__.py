@@ -13,6 +13,11 @@
   python3 agent.pyz doctor                     what it lacks for measuring: one probe event
   python3 agent.pyz quiesce check|apply|restore [--dry-run]
                                                make it quiet until restored: settings on stdin
+  python3 agent.pyz guest up|down|status [--dry-run]
+                                               a VM of this host: its description on stdin
+  python3 agent.pyz serve --binary HOTSET [--scan SCAN]
+                                               in a guest: what the agent on its host asks
+  python3 agent.pyz become [--thp no] -- WORDS  be another program, with no huge pages
 
 Of `run`, standard input is the line of life: when it ends (ssh is gone, the controller was
 interrupted), the agent ends the workload, puts back what it touched and exits.
@@ -31,10 +36,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hotkit.agent import doctor
+from hotkit.agent.guest import command as guest
+from hotkit.agent.guest.serve import Server
 from hotkit.agent.protocol import AgentError, Emitter
 from hotkit.agent.quiesce import command as quiesce
-from hotkit.agent.runner import Programs, Runner
+from hotkit.agent.runner import Runner
 from hotkit.agent.spool import Session, detach, follow
+from hotkit.agent.stage import Programs
 from hotkit.agent.tierprobe import probe_tiers
 from hotkit.agent.trackers import TRACKERS
 from hotkit.agent.undo import Undo, state_directory
@@ -48,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     options = _parse(argv)
     if options.command in ("start", "follow", "stop", "forget"):
         return _detached(options)
+    if options.command == "become":
+        return guest.become(options.words, options.thp == "yes")
     return _job(options, Emitter(sys.stdout))
 
 
@@ -102,6 +112,17 @@ def _job(
             _watch_stdin()
             runner.carry_out(schedule)
             return 0
+        if options.command == "serve":
+            undo.open()
+            server = Server(programs, undo)
+            try:
+                server.serve()
+            finally:
+                server.close()
+        if options.command == "guest":
+            runner.hello(restored=[])
+            well = guest.carry_out(options.act, _read_line(), options.dry_run, emitter.emit)
+            return 0 if well else EXIT_FAILED
         if options.command == "tiers":
             # The machine is taken as for a run: a probe beside one would spoil both.
             runner.hello(restored=undo.open())
@@ -151,7 +172,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     commands.add_parser("hello")
     commands.add_parser("probe")
     commands.add_parser("doctor")
-    for name in ("run", "start"):
+    for name in ("run", "start", "serve"):
         run = commands.add_parser(name)
         run.add_argument("--binary", required=True, help="the workload's program")
         run.add_argument("--scan", default="", help="the program that scans A bits")
@@ -166,6 +187,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     quiet = commands.add_parser("quiesce")
     quiet.add_argument("act", choices=quiesce.ACTS)
     quiet.add_argument("--dry-run", action="store_true", help="say what would change, and do not")
+    vm = commands.add_parser("guest")
+    vm.add_argument("act", choices=guest.ACTS)
+    vm.add_argument("--dry-run", action="store_true", help="say what would change, and do not")
+    become = commands.add_parser("become")
+    become.add_argument("--thp", choices=("yes", "no"), default="yes", help="huge pages or none")
+    become.add_argument("words", nargs="+", help="the program and its words")
     parser.set_defaults(binary=None, scan=None)
     return parser.parse_args(argv)
 

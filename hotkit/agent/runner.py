@@ -12,34 +12,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from hotkit.agent import cgroup, quiesce
+from hotkit.agent import quiesce
 from hotkit.agent.blocks import Blocks
-from hotkit.agent.counters import counters
 from hotkit.agent.gates import Gates
+from hotkit.agent.guest.stage import WithGuest
 from hotkit.agent.platform import describe
 from hotkit.agent.protocol import VERSION, AgentError, Emitter
 from hotkit.agent.recording import BinRecorder
-from hotkit.agent.threads import cpus_of
-from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import Target, Tracker, complete
-from hotkit.agent.trackers.softdirty import writable_ranges
+from hotkit.agent.stage import Here, Programs, settings_of
+from hotkit.agent.trackers.base import Tracker
 from hotkit.agent.undo import Undo
-from hotkit.agent.workloads import WORKLOADS
 from hotkit.agent.workloads.base import Workload
 
 _FIRST_TRY = 1 << 16
 _MOST_TRIES = 40
-
-
-class Programs:
-    """Paths of the C programs that came with the agent; "" for one that did not."""
-
-    def __init__(self, workload: str, scan: str):
-        self.workload = workload
-        self.scan = scan
 
 
 class Runner:
@@ -47,10 +35,10 @@ class Runner:
 
     def __init__(self, emitter: Emitter, programs: Programs, agent_hash: str, undo: Undo):
         self._emit = emitter.emit
-        self._binary = programs.workload
-        self._scan = programs.scan
+        self._programs = programs
         self._hash = agent_hash
         self._undo = undo
+        self._stage = Here(programs, undo)
         self._workload: Workload | None = None
         self._tracker: Tracker | None = None
         self._record: dict[str, int] | None = None
@@ -85,13 +73,14 @@ class Runner:
         """Say for each `{"tracker", "settings"}` whether it works here; whether all do."""
         works = True
         for item in wanted:
-            tracker = _kind(item["tracker"])(self._undo)
-            settings = complete(type(tracker), item.get("settings") or {})
-            found = tracker.probe(settings)
+            settings = settings_of(item["tracker"], item.get("settings"))
+            scope = item.get("scope") or ""
+            tracker, found = self._stage.probe(item["tracker"], settings, scope)
             works = works and found.available
+            where = {"scope": scope} if scope else {}
             self._emit(
                 "probe", tracker=tracker.name, how=tracker.how, units=tracker.units,
-                settings=settings, **found.as_json(),
+                settings=settings, **where, **found.as_json(),
             )  # fmt: skip
         return works
 
@@ -102,16 +91,21 @@ class Runner:
         if schedule.get("v") != VERSION:
             raise AgentError(f"the schedule is of version {schedule.get('v')!r}, not {VERSION}")
         self._quiesce(schedule.get("quiesce"))
-        arms = {repr((run["tracker"], run.get("settings"))): run for run in schedule["runs"]}
+        if schedule.get("guest"):
+            self._bring_guest_up(schedule["guest"])
+        arms = {
+            repr((run["tracker"], run.get("settings"), run.get("scope"))): run
+            for run in schedule["runs"]
+        }
         if not self.probe(list(arms.values())):
             raise AgentError("not every tracker of the schedule can be used here")
         spec = schedule["workload"]
-        if spec["kind"] not in WORKLOADS:
-            raise AgentError("no workload {!r}".format(spec["kind"]))
-        kind = WORKLOADS[spec["kind"]]
+        kind = spec["kind"]
+        work_key = self._stage.work_key(kind)
         parameters = dict(spec["parameters"])
         if schedule.get("calibrate_ms"):
-            parameters[kind.work_key] = self._calibrate(kind, parameters, schedule["calibrate_ms"])
+            wanted_ms = schedule["calibrate_ms"]
+            parameters[work_key] = self._calibrate(kind, work_key, parameters, wanted_ms)
         self._record = schedule.get("record")
         began = time.monotonic_ns()
 
@@ -126,7 +120,14 @@ class Runner:
         finally:
             if gates is not None:
                 gates.close()
+            self._stage.close()
         self._emit("end", run=None, elapsed_ns=time.monotonic_ns() - began, **ended)
+
+    def _bring_guest_up(self, description: dict[str, Any]) -> None:
+        """The workload runs in a guest of this machine; see hotkit/agent/guest/stage.py."""
+        stage = WithGuest(self._programs, self._undo, description)
+        self._stage = stage
+        self._emit("probe", guest={"name": description["name"], "machine": stage.hello()})
 
     def _quiesce(self, settings: dict[str, Any] | None) -> None:
         """Make the machine quiet for this session; AgentError when it is not so then."""
@@ -156,20 +157,28 @@ class Runner:
     def _gated_run(
         self,
         gates: Gates | None,
-        kind: type[Workload],
+        kind: str,
         parameters: dict[str, Any],
         run: dict[str, Any],
         attempt: int,
     ) -> list[str]:
         """One run between its gates; returns why it does not count."""
+        self._stage.ready()
         before = gates.before() if gates is not None else {"problems": []}
         when, problems = "before", list(before["problems"])
         end: dict[str, Any] = {}
         if not problems:
             when = "after"
-            end, seen, deltas = self._one_run(kind, parameters, run, attempt)
-            if gates is not None:
-                problems = gates.after(before, deltas, seen["lost"], seen["examined"])
+            try:
+                end, seen, deltas = self._one_run(kind, parameters, run, attempt)
+            except (AgentError, OSError, ValueError) as error:
+                when, problems = "during", self._stage.trouble(error)
+                if not problems:
+                    raise
+            else:
+                problems = self._stage.after_run(end)
+                if gates is not None:
+                    problems += gates.after(before, deltas, seen["lost"], seen["examined"])
         if problems:
             self._emit(
                 "gate", run=run["run"], block=run["block"], attempt=attempt, when=when,
@@ -180,11 +189,13 @@ class Runner:
             self._emit("end", run=run["run"], attempt=attempt, **end)
         return problems
 
-    def _calibrate(self, kind: type[Workload], parameters: dict[str, Any], wanted_ms: int) -> int:
+    def _calibrate(
+        self, kind: str, work_key: str, parameters: dict[str, Any], wanted_ms: int
+    ) -> int:
         """The amount of work that takes `wanted_ms` without a tracker; doubles as the warm-up."""
 
         def time_of(amount: int) -> int:
-            wanted = dict(parameters, **{kind.work_key: amount})
+            wanted = dict(parameters, **{work_key: amount})
             return int(self._timed(kind, wanted)["duration_ns"])
 
         work = _FIRST_TRY
@@ -197,11 +208,11 @@ class Runner:
         # Once more, and the faster counts: noise only ever makes a run longer.
         duration = min(duration, time_of(work))
         work = max(1, int(work * 1e6 * wanted_ms / duration))
-        self._emit("probe", workload=work, calibrated=kind.work_key, wanted_ms=wanted_ms)
+        self._emit("probe", workload=work, calibrated=work_key, wanted_ms=wanted_ms)
         return work
 
-    def _timed(self, kind: type[Workload], parameters: dict[str, Any]) -> dict[str, Any]:
-        self._workload = kind(self._binary, parameters, cgroup.make(self._undo))
+    def _timed(self, kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        self._workload = self._stage.workload(kind, parameters)
         try:
             self._workload.start()
             return self._workload.run()
@@ -209,42 +220,34 @@ class Runner:
             self.clean_up()
 
     def _one_run(
-        self, kind: type[Workload], parameters: dict[str, Any], run: dict[str, Any], attempt: int
+        self, kind: str, parameters: dict[str, Any], run: dict[str, Any], attempt: int
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
         """Populate, start the tracker, time the work, stop the tracker, tell.
 
         Returns the end of the run, what was sampled, and how much the machine's counters grew.
         """
         who = {"run": run["run"], "attempt": attempt}
-        tracker = _kind(run["tracker"])(self._undo)
-        settings = complete(type(tracker), run.get("settings") or {})
-        group = cgroup.make(self._undo)
-        self._workload = kind(self._binary, parameters, group)
+        settings = settings_of(run["tracker"], run.get("settings"))
+        self._workload = self._stage.workload(kind, parameters)
+        tracker = self._stage.tracker(run["tracker"], run.get("scope") or "")
         began = time.monotonic_ns()
         try:
             truth = self._workload.start()
             self._emit("run", **who, tracker=tracker.name, settings=settings, truth=truth)
-            target: Target = {
-                "kind": "process",
-                "pid": truth["pid"],
-                "ranges": _ranges(truth),
-                "cpus": truth.get("cpus") or cpus_of(truth["pid"]),
-                "uffd": truth.get("uffd", -1),
-                "cgroup": str(group) if group else None,
-            }
-            tracker.scan_program = self._scan
+            target = self._stage.target(truth)
             recorder = self._recorder(run["run"], target["ranges"])
             tracker.recorder = recorder
             self._tracker = tracker
-            before = counters()
+            before = self._stage.counters()
             tracker.start(target, settings)
             result = self._workload.run()
             tracker.stop()
-            after = counters()
+            after = self._stage.counters()
             if recorder is not None:
                 recorder.flush()
             self._tracker = None
-            heat = [part.as_json() for part in tracker.hot()]
+            found, beside = self._stage.heat(tracker)
+            heat = [part.as_json() for part in found]
         finally:
             self.clean_up()
         seen = tracker.samples().as_json()
@@ -256,6 +259,8 @@ class Runner:
             cpus=tracker.cpus(),
             moves_pages=tracker.moves_pages,
             hot=heat,
+            **({"facts": tracker.facts()} if tracker.facts() else {}),
+            **beside,
             **seen,
         )
         deltas = {key: after[key] - before[key] for key in after if key in before}
@@ -269,20 +274,3 @@ class Runner:
         return BinRecorder(
             self._emit, run, ranges, self._record["bins"], self._record["every_ms"], now_ns
         )
-
-
-def _ranges(truth: dict[str, Any]) -> list[list[int]]:
-    """The memory that a workload works on: its one mapping, or all that it may write to."""
-    if "start" in truth:
-        return [[truth["start"], truth["start"] + truth["bytes"]]]
-    try:
-        maps = Path("/proc/{}/maps".format(truth["pid"])).read_text()
-    except OSError as error:
-        raise AgentError(f"{error.filename}: {error.strerror}", "run as root") from error
-    return [list(part) for part in writable_ranges(maps)]
-
-
-def _kind(name: str) -> type[Tracker]:
-    if name not in TRACKERS:
-        raise AgentError(f"no tracker {name!r}", "this agent knows " + ", ".join(sorted(TRACKERS)))
-    return TRACKERS[name]

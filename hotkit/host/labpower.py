@@ -73,6 +73,7 @@ def _boot(directory: Path, name: str) -> None:
         ram=entry.ram,
         ssh_port=record["ssh_port"],
         identity=directory / "identity",
+        image=Path(record["image"]) / "base.raw",
     )
     process = start_qemu(directory, machine, launch)
     new = directory / f".{RECORD}"

@@ -6,6 +6,7 @@ hotkit_machine:
     - {memory: 128G, cpus: 1}
     - {pmem: 504G}            # an NVDIMM: non-volatile, a node of its own, above all DRAM
   distances: [[10, 20, 17], [20, 10, 28], [17, 28, 10]]   # optional: 10 and 20
+  guest_disk: true            # optional: the lab's image once more, read-only, for guests to boot
   notes: ["what differs from the machine it stands for"]  # optional
 """
 
@@ -43,6 +44,7 @@ class Machine:
     name: str
     nodes: tuple[MachineNode, ...]
     distances: tuple[tuple[int, ...], ...]
+    guest_disk: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,7 +62,8 @@ class Machine:
     @property
     def id(self) -> str:
         """Twelve hex digits over what QEMU is told (the notes do not count)."""
-        told = {key: value for key, value in self.to_dict().items() if key != "notes"}
+        left_out = ("notes",) if self.guest_disk else ("notes", "guest_disk")
+        told = {key: value for key, value in self.to_dict().items() if key not in left_out}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
     def cpu_range(self, node: int) -> tuple[int, int] | None:
@@ -86,6 +89,7 @@ class Machine:
                 for node in self.nodes
             ],
             "distances": [list(row) for row in self.distances],
+            "guest_disk": self.guest_disk,
             "notes": list(self.notes),
         }
 
@@ -94,7 +98,7 @@ class Machine:
         """Read the inventory's mapping; raises HotkitError that names the key and the node."""
         check_name(name)
         where = f"{name}: hotkit_machine"
-        _only(data, ("name", "nodes", "distances", "notes"), where)
+        _only(data, ("name", "nodes", "distances", "guest_disk", "notes"), where)
         listed = data.get("nodes")
         if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_NODES:
             raise HotkitError(f"{where}: nodes is a list of 1 to {MAX_NODES} nodes")
@@ -103,6 +107,9 @@ class Machine:
             raise HotkitError(f"{where}: no node has memory")
         if not 1 <= sum(node.cpus for node in nodes) <= MAX_CPUS:
             raise HotkitError(f"{where}: 1 to {MAX_CPUS} CPUs in all")
+        guest_disk = data.get("guest_disk", False)
+        if not isinstance(guest_disk, bool):
+            raise HotkitError(f"{where}.guest_disk: true or false, not {guest_disk!r}")
         notes = data.get("notes", [])
         if not isinstance(notes, list):
             raise HotkitError(f"{where}: notes is a list of sentences")
@@ -110,6 +117,7 @@ class Machine:
             name=name,
             nodes=nodes,
             distances=_distances(data.get("distances"), len(nodes), where),
+            guest_disk=guest_disk,
             notes=tuple(str(note) for note in notes),
         )
 

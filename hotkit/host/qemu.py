@@ -56,6 +56,7 @@ class Launch:
     ram: RamFiles
     ssh_port: int
     identity: Path  # a directory with host-key, authorized-keys, hostname (read at every boot)
+    image: Path  # the lab image's disk, for a machine that has guests
     paused: bool = False  # do not boot: a saved state is to be loaded
 
 
@@ -82,7 +83,7 @@ def _words(machine: Machine, launch: Launch) -> Iterator[str | Path]:
         "-sandbox", "on,obsolete=deny,resourcecontrol=deny",
         *accelerator_words(launch.accel), *machine_words(machine, launch.ram),
         "-drive", f"file={DISK},format=qcow2,if=none,id=disk,cache=unsafe,discard=unmap",
-        "-device", "virtio-blk-pci,drive=disk,bootindex=1",
+        "-device", "virtio-blk-pci,drive=disk,bootindex=1", *_guest_disk(machine, launch.image),
         # The guest reaches nobody (restrict); ssh reaches it through loopback only.
         "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{launch.ssh_port}-:22",
         "-device", "virtio-net-pci,netdev=net,romfile=",
@@ -98,6 +99,20 @@ def _words(machine: Machine, launch: Launch) -> Iterator[str | Path]:
         yield from ("-fw_cfg", f"name=opt/hotkit/{item},file={escape(launch.identity / item)}")
     if launch.paused:
         yield "-S"
+
+
+def _guest_disk(machine: Machine, image: Path) -> list[str]:
+    """The image for guests to boot from: /dev/disk/by-id/virtio-hotkit-guest in the machine.
+
+    Without its first sector, so that the machine does not find the file system of its own root
+    twice: guests have `disk_offset` and `root` for that (inventories/lab/host_vars/lab-nested.yml).
+    """
+    if not machine.guest_disk:
+        return []
+    return [
+        "-drive", f"file={escape(image)},format=raw,offset=512,if=none,id=guest,readonly=on",
+        "-device", "virtio-blk-pci,drive=guest,serial=hotkit-guest",
+    ]  # fmt: skip
 
 
 def accelerator_words(accel: str) -> list[str]:

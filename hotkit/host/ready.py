@@ -131,6 +131,7 @@ def _boot_and_save(
             ram=RamFiles(directory=work, private=False),
             ssh_port=free_port(),
             identity=identity,
+            image=image.disk,
         )
         say("first boot, through GRUB; later starts take seconds")
         start_qemu(work, machine, launch)

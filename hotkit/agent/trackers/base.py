@@ -116,6 +116,10 @@ class Tracker:
         """CPU time in ns of the tracker's own threads between start and stop ("direct cost")."""
         raise NotImplementedError
 
+    def facts(self) -> dict[str, Any]:
+        """What is to be known of how it worked in this run, by name; mostly nothing."""
+        return {}
+
     def cpus(self) -> list[int]:
         """The CPUs its threads were seen on: a spare CPU hides a tracker's cost."""
         raise NotImplementedError

@@ -23,6 +23,7 @@ def launch(tmp_path: Path, *, private: bool = True, paused: bool = True) -> Laun
         ram=RamFiles(directory=tmp_path / "a,b", private=private),
         ssh_port=2222,
         identity=tmp_path / "identity",
+        image=tmp_path / "base.raw",
         paused=paused,
     )
 

@@ -1,0 +1,294 @@
+"""A guest's life on its host: up, down, how it is. The host's half of `hotkit guest`.
+
+A guest that we start is QEMU in a transient systemd unit, `hotkit-guest-NAME`, so that it has a
+memory cgroup of its own and outlives whoever started it. All else is below
+/var/lib/hotkit/guests/NAME/. A guest that somebody else started (libvirt, cloud-hypervisor, any
+process with KVM) is only looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hotkit.agent.gather import line, text
+from hotkit.agent.guest.identity import SSH_CONFIG, make_identity, write_ssh_config
+from hotkit.agent.guest.qmp import Qmp
+from hotkit.agent.guest.words import CONSOLE, PROGRAM, QMP, qemu_words
+from hotkit.agent.protocol import AgentError
+
+ROOT = Path("/var/lib/hotkit/guests")
+_UP_S = 300.0
+_RECORD = "guest.json"
+_THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_HUGE = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+
+
+class Guest:
+    """One guest of this host, from its description (docs/guests.md)."""
+
+    def __init__(self, description: dict[str, Any], root: Path = ROOT):
+        self.description = description
+        self.name = str(description["name"])
+        self.folder = root / self.name
+        self.unit = f"hotkit-guest-{self.name}"
+
+    @property
+    def ours(self) -> bool:
+        """Whether hotkit starts and stops it."""
+        return bool(self.description["kind"] == "qemu")
+
+    @property
+    def qmp(self) -> Path | None:
+        """QEMU's control socket, None where there is none that we know of."""
+        if self.ours:
+            return self.folder / QMP
+        named = self.description.get("qmp")
+        return Path(named) if named else None
+
+    def ssh_words(self, words: list[str]) -> list[str]:
+        """What to start on the host so that `words` run in the guest."""
+        return ["ssh", "-F", str(self.folder / SSH_CONFIG), self.name, *words]
+
+    def pid(self) -> int | None:
+        """The process that is the VM, None when there is none."""
+        found = self._unit_pid(self.unit) if self.ours else self._named_pid()
+        return found if found and Path(f"/proc/{found}/maps").exists() else None
+
+    def prepare(self) -> None:
+        """The folder and the way to it by ssh; nothing is started."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.ours:
+            make_identity(self.folder, self.name)
+            way = {"address": "127.0.0.1", "port": self.description["ssh_port"], "user": "root"}
+            write_ssh_config(self.folder, self.name, way, known=True)
+        else:
+            write_ssh_config(self.folder, self.name, self.description["ssh"], known=False)
+
+    def up(self) -> bool:
+        """Start it unless it runs; returns whether it was started. Ends when ssh answers."""
+        self.prepare()
+        if self.pid() is not None:
+            if self.ours and self._record().get("description") != self.description:
+                raise AgentError(
+                    f"guest {self.name} runs, but was started from another description",
+                    f"hotkit guest down, then up again (guest {self.name})",
+                )
+            self.wait_for_ssh()
+            return False
+        if not self.ours:
+            raise AgentError(
+                f"guest {self.name}: its process is not there ({self._named()})",
+                "start the VM as it was started before: hotkit did not",
+            )
+        self._start()
+        self.wait_for_ssh()
+        return True
+
+    def down(self) -> bool:
+        """End it; returns whether there was something to end. One of others is left alone."""
+        if not self.ours:
+            return False
+        was = self.pid() is not None or (self.folder / _RECORD).exists()
+        _systemctl("stop", self.unit)
+        _systemctl("reset-failed", self.unit)
+        with suppress(FileNotFoundError):
+            (self.folder / _RECORD).unlink()
+        return was
+
+    def state(self) -> str:
+        """running, starting, down, or died (it was started in this boot and is gone)."""
+        if self.pid() is None:
+            record = self._record()
+            boot = line("/proc/sys/kernel/random/boot_id")
+            return "died" if record and record.get("boot_id") == boot else "down"
+        return "running" if self.answers() else "starting"
+
+    def answers(self) -> bool:
+        """Whether ssh lets us in now."""
+        if not (self.folder / SSH_CONFIG).exists():
+            return False
+        done = _quietly([*self.ssh_words(["true"])], 30)
+        return done is not None and done.returncode == 0
+
+    def wait_for_ssh(self) -> None:
+        """Until ssh lets us in; AgentError when it does not within five minutes, or it died."""
+        until = time.monotonic() + _UP_S
+        while time.monotonic() < until:
+            if self.answers():
+                return
+            if self.pid() is None:
+                raise AgentError(f"guest {self.name} {self.how_it_ended()}")
+            time.sleep(1)
+        raise AgentError(
+            f"guest {self.name} does not answer by ssh within {_UP_S:.0f} s{self._last_words()}",
+            f"its console is in {self.folder / CONSOLE}" if self.ours else None,
+        )
+
+    def how_it_ended(self) -> str:
+        """Of a guest whose process is gone: words after its name."""
+        if not self.ours:
+            return "is gone: its process ended"
+        done = _quietly(["journalctl", "-u", self.unit, "-n", "6", "-o", "cat", "-q"], 20)
+        rows = done.stdout.decode(errors="replace").splitlines() if done else []
+        said = [row for row in rows if "exited" in row or "Failed" in row or PROGRAM + ":" in row]
+        why = f": {said[0].strip()}" if said else ""
+        return f"died{why}{self._last_words()}"
+
+    def _last_words(self) -> str:
+        said = (text(str(self.folder / CONSOLE)) or "").replace("\r", "\n").split("\n")
+        said = [row.strip() for row in said if row.strip()]
+        return f"; its console's last line: {said[-1][:160]!r}" if said else ""
+
+    def _start(self) -> None:
+        kernel, initrd = find_kernel(str(self.description["kernel"]))
+        self._check_backing()
+        for name in (QMP, CONSOLE):
+            with suppress(FileNotFoundError):
+                (self.folder / name).unlink()
+        words = qemu_words(self.description, kernel, initrd)
+        _systemctl("reset-failed", self.unit)
+        # The agent execs QEMU: what a unit cannot set (no huge pages for this process) it does.
+        done = _quietly(
+            [
+                "systemd-run", "--quiet", "--collect", f"--unit={self.unit}",
+                f"--property=WorkingDirectory={self.folder}", "--property=OOMScoreAdjust=500",
+                sys.executable, os.path.abspath(sys.argv[0]), "become",  # noqa: PTH100
+                "--thp", "no" if self.description["backing"] == "4k" else "yes", "--", *words,
+            ],
+            60,
+        )  # fmt: skip
+        if done is None or done.returncode != 0:
+            said = done.stderr.decode(errors="replace").strip() if done else "no systemd-run"
+            raise AgentError(f"guest {self.name} cannot be started: {said}")
+        record = {
+            "schema_version": 1,
+            "boot_id": line("/proc/sys/kernel/random/boot_id"),
+            "description": self.description,
+            "argv": words,
+        }
+        partial = self.folder / (_RECORD + ".part")
+        partial.write_text(json.dumps(record, indent=1) + "\n")
+        partial.rename(self.folder / _RECORD)
+        self._pin()
+
+    def _pin(self) -> None:
+        """Each vCPU's thread on the CPU that its description names."""
+        pins = self.description.get("cpu_pins")
+        if not pins:
+            return
+        until = time.monotonic() + 30
+        while not (self.folder / QMP).exists() and self.pid() and time.monotonic() < until:
+            time.sleep(0.1)
+        with Qmp(self.folder / QMP) as qmp:
+            for cpu in qmp.ask("query-cpus-fast"):
+                pin = pins[cpu["cpu-index"]]
+                try:
+                    os.sched_setaffinity(cpu["thread-id"], {pin})
+                except OSError as error:
+                    raise AgentError(
+                        f"guest {self.name}: a vCPU cannot be put on CPU {pin}: {error.strerror}"
+                    ) from error
+
+    def _check_backing(self) -> None:
+        backing = self.description["backing"]
+        if backing == "thp" and "[never]" in (text(str(_THP)) or "[never]"):
+            raise AgentError(
+                f"guest {self.name}: backing: thp, but this host has transparent huge pages off",
+                f"echo madvise > {_THP}",
+            )
+        need = sum(node["memory_bytes"] for node in self.description["nodes"]) >> 21
+        free = int((text(str(_HUGE)) or "0").strip() or 0)
+        if backing == "hugetlb" and free < need:
+            raise AgentError(
+                f"guest {self.name}: backing: hugetlb needs {need} free huge pages of 2 MiB,"
+                f" this host has {free}",
+                f"echo {need} > {_HUGE.parent}/nr_hugepages",
+            )
+
+    def _record(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads((self.folder / _RECORD).read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def _unit_pid(self, unit: str) -> int | None:
+        done = _quietly(["systemctl", "show", "--property=MainPID", "--value", unit], 20)
+        said = done.stdout.decode().strip() if done else ""
+        return int(said) if said.isdigit() and int(said) > 0 else None
+
+    def _named_pid(self) -> int | None:
+        given = self.description
+        if given.get("pid"):
+            return int(given["pid"])
+        if given.get("unit"):
+            return self._unit_pid(given["unit"]) or _first_pid_of(given["unit"])
+        said = (text(str(given.get("pid_file"))) or "").strip()
+        return int(said) if said.isdigit() else None
+
+    def _named(self) -> str:
+        given = self.description
+        key = next(key for key in ("pid", "pid_file", "unit") if given.get(key))
+        return f"{key}: {given[key]}"
+
+
+def find_kernel(wanted: str) -> tuple[str | None, str | None]:
+    """Kernel and initramfs on this host, for "running", "hotkit", "none" or a path.
+
+    An initramfs is needed only where the root disk's drivers are not built in.
+    """
+    if wanted == "none":
+        return None, None
+    if wanted.startswith("/"):
+        found = Path(wanted)
+    elif wanted == "hotkit":
+        kernels = sorted(
+            Path("/boot/hotkit").glob("vmlinuz-*"), key=lambda path: path.stat().st_mtime
+        )
+        if not kernels:
+            raise AgentError(
+                "kernel: hotkit, but there is none in /boot/hotkit",
+                "hotkit_kernel: lab (or host) in the inventory, then hotkit provision",
+            )
+        found = kernels[-1]
+    else:
+        release = os.uname().release
+        places = [Path(folder) / f"vmlinuz-{release}" for folder in ("/boot/hotkit", "/boot")]
+        found = next((path for path in places if path.exists()), places[-1])
+    if not found.is_file():
+        raise AgentError(f"the guest's kernel {found} is not there", "kernel: a path on the host")
+    release = found.name.partition("-")[2]
+    config = text(f"/boot/config-{release}") or ""
+    built_in = all(f"\nCONFIG_{name}=y" in config for name in ("VIRTIO_BLK", "EXT4_FS"))
+    initrd = found.with_name(f"initrd.img-{release}")
+    return str(found), None if built_in or not initrd.exists() else str(initrd)
+
+
+def _systemctl(verb: str, unit: str) -> None:
+    _quietly(["systemctl", verb, unit], 60)
+
+
+def _first_pid_of(unit: str) -> int | None:
+    """A scope has no main process: its first one, as of libvirt's machine-*.scope."""
+    done = _quietly(["systemctl", "show", "--property=ControlGroup", "--value", unit], 20)
+    group = done.stdout.decode().strip() if done else ""
+    for name in ("cgroup.procs", "libvirt/emulator/cgroup.procs", "libvirt/cgroup.procs"):
+        rows = (text(f"/sys/fs/cgroup{group}/{name}") or "").split() if group else []
+        if rows:
+            return int(rows[0])
+    return None
+
+
+def _quietly(words: list[str], seconds: float) -> subprocess.CompletedProcess[bytes] | None:
+    """Run a command; None when it is not there or takes too long."""
+    try:
+        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
