@@ -18,7 +18,7 @@ from hotkit.agent.protocol import AgentError
 from hotkit.agent.trackers.base import Target
 
 # A line of `info mtree -f` (QEMU 7.2): "START-END (prio 0, ram): pc.ram @OFFSET KVM".
-_SECTION = re.compile(r"^\s+([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, (?:ram|rom|romd)\): ")
+_SECTION = re.compile(r"^\s+([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ram\): ")
 _HVA = re.compile(r" is (0x[0-9a-f]+)\s*$")
 # Threads that run a guest's CPUs, by the names that QEMU, cloud-hypervisor and crosvm give them.
 _VCPU = re.compile(r"^(CPU \d+/KVM|vcpu\d+|crosvm_vcpu\d+|fc_vcpu \d+)$")
@@ -119,7 +119,7 @@ def _hva(qmp: Qmp, gpa: int) -> int:
 
 
 def _slots(tree: str, ram: RamMap) -> list[list[int]]:
-    """[gpa, size_bytes, hva] of every section of RAM that KVM may have a slot for.
+    """[gpa, size_bytes, hva] of every section of RAM that the guest may write to.
 
     QEMU gives each section of its flat view a slot (accel/kvm/kvm-all.c, kvm_set_phys_mem()).
     """
