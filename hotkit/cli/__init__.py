@@ -17,6 +17,7 @@ COMMANDS = {
     "compare": "compare",
     "doctor": "doctor",
     "export": "export",
+    "guest": "guest",
     "kernel": "kernel",
     "lab": "lab",
     "layout": "layout",

@@ -6,7 +6,7 @@ import json
 import select
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -147,8 +147,13 @@ def _lines(child: subprocess.Popen[bytes], host: str, silence_s: float) -> Itera
         yield from whole
 
 
-def ask_agent(done: subprocess.CompletedProcess[str], *, host: str) -> list[dict[str, Any]]:
-    """The events of an agent that ran to its end (`hello`, `probe`); the first is its hello."""
+def ask_agent(
+    done: subprocess.CompletedProcess[str], *, host: str, fine: Collection[int] = (0,)
+) -> list[dict[str, Any]]:
+    """The events of an agent that ran to its end (`hello`, `probe`); the first is its hello.
+
+    `fine` are the exit statuses by which it may have told something. Raises HotkitError.
+    """
     try:
         events = [json.loads(line) for line in done.stdout.splitlines()]
     except ValueError:
@@ -159,7 +164,7 @@ def ask_agent(done: subprocess.CompletedProcess[str], *, host: str) -> list[dict
             f"{host}: {failed['message']}", hint=failed.get("fix"),
             exit_code=ExitCode.VERDICT_FAILED,
         )  # fmt: skip
-    if done.returncode != 0 or not events or events[0].get("type") != "hello":
+    if done.returncode not in fine or not events or events[0].get("type") != "hello":
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         lost = done.returncode == _UNREACHABLE
         raise HotkitError(
