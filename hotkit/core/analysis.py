@@ -8,8 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hotkit.core.accuracy import Accuracy, mean_accuracy
-from hotkit.core.design import MIN_BLOCKS, OFF, OFF_RUNS_PER_BLOCK, Setting
-from hotkit.core.reruns import Rerun, SessionGates, rerun_doubt
+from hotkit.core.design import OFF, OFF_RUNS_PER_BLOCK, Setting
+from hotkit.core.doubts import A_A_LEVEL as A_A_LEVEL
+from hotkit.core.doubts import doubts
+from hotkit.core.inguest import InGuest, VmOver, clock_check, facts_over, steal_of, vm_over
+from hotkit.core.reruns import Rerun, SessionGates
+from hotkit.core.runresult import RunResult as RunResult
 from hotkit.core.stats import (
     Array,
     Difference,
@@ -23,37 +27,6 @@ from hotkit.core.stats import (
 from hotkit.core.stats_compare import Equivalence, equivalence, holm
 from hotkit.core.stats_dose import DoseResponse, dose_response
 from hotkit.core.stats_session import Drift, drift, far_blocks
-
-# Below this p-value the two off runs of the blocks differ, and the session is not trusted.
-A_A_LEVEL = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """One finished run. Times in seconds; `self_cpu` is CPU time of the tracker's own threads.
-
-    `accuracy` is None when the tracker reports no heat or the workload knows no truth; `errors` say
-    why the run is no result (core/armcheck.py). `own_work`: the arm has a workload of its own.
-    `attempt` is the one at its block, 0 the first.
-    """
-
-    name: str
-    block: int
-    arm: str
-    tracker: str
-    twin: int | None
-    duration: float
-    checksum: str
-    examined: int = 0
-    positive: int = 0
-    lost: int = 0
-    self_cpu: float = 0.0
-    accuracy: Accuracy | None = None
-    errors: tuple[str, ...] = ()
-    units: Mapping[str, str] = field(default_factory=dict)
-    deltas: Mapping[str, int] = field(default_factory=dict)
-    own_work: bool = False
-    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +59,7 @@ class ArmResult:
 
     `p_holm` is the paired t's p-value corrected for the arms that have figures; `equivalence` says
     equivalent, different or inconclusive; `without_far` is None when no block is far from the rest.
+    `scope` is "" when the workload is in no guest; `facts` says by name how the tracker worked.
     """
 
     arm: str
@@ -102,6 +76,9 @@ class ArmResult:
     p_holm: float | None = None
     equivalence: Equivalence | None = None
     without_far: WithoutFar | None = None
+    scope: str = ""
+    vm: VmOver | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def undefined(self) -> str | None:
@@ -119,13 +96,15 @@ class TrackerDose:
     unit: str
     arms: tuple[str, ...]
     response: DoseResponse
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """All figures of one session on one host. `untrusted` holds one sentence per reason.
 
-    `reruns`: attempts at blocks that do not count; `gates` is None when none were looked at.
+    `reruns`: attempts at blocks that do not count; `gates` is None when none were looked at, and
+    `in_guest` when the workload was in no guest.
     """
 
     blocks: int
@@ -139,6 +118,7 @@ class Analysis:
     doses: tuple[TrackerDose, ...]
     reruns: tuple[Rerun, ...] = ()
     gates: SessionGates | None = None
+    in_guest: InGuest | None = None
 
     @property
     def trusted(self) -> bool:
@@ -184,11 +164,21 @@ def analyse(
         off_mean=float(off.mean()),
         sesoi_fraction=sesoi_fraction,
         arms=_answered(results, on, level, sesoi_fraction),
-        untrusted=_doubts(runs, len(whole), incomplete, a_a, reruns),
+        untrusted=doubts(runs, len(whole), incomplete, a_a, reruns),
         drift=drift(level),
         doses=_doses([on[arm.arm] for arm in results if not arm.errors], level, settings or {}),
         reruns=tuple(reruns),
         gates=gates,
+        in_guest=_in_guest(runs) if any(arm.scope for arm in results) else None,
+    )
+
+
+def _in_guest(runs: Sequence[RunResult]) -> InGuest:
+    stolen = [(run.arm, run.deltas["guest.steal_ns"]) for run in runs
+              if "guest.steal_ns" in run.deltas]  # fmt: skip
+    return InGuest(
+        clocks=clock_check([run.clocks for run in runs if run.clocks]),
+        steal=steal_of(stolen),
     )
 
 
@@ -245,6 +235,9 @@ def _arm(on: Sequence[RunResult], off: Array, a_a: Difference, sesoi_fraction: f
         accuracy=mean_accuracy([run.accuracy for run in on if run.accuracy]),
         errors=tuple(dict.fromkeys(error for run in on for error in run.errors)),
         without_far=_without_far(on, extra, off),
+        scope=on[0].scope,
+        vm=vm_over([run.vm for run in on if run.vm]),
+        facts=facts_over([run.facts for run in on if run.facts]),
     )
 
 
@@ -308,6 +301,7 @@ def _doses(
             tracker=group[0][0].tracker,
             unit=group[0][0].units.get("examined", "sample"),
             arms=tuple(on[0].arm for on in group),
+            scope=group[0][0].scope,
             response=dose_response(
                 np.array([[run.duration for run in on] for on in group]).T,
                 off,
@@ -317,52 +311,3 @@ def _doses(
         for group in groups.values()
         if len(group) > 1
     )
-
-
-def _differing_work(runs: Sequence[RunResult]) -> bool:
-    """Whether runs that should do the same have several checksums."""
-    work: dict[str, set[str]] = {}
-    for run in runs:
-        work.setdefault(run.arm if run.own_work else OFF, set()).add(run.checksum)
-    return any(len(checksums) > 1 for checksums in work.values())
-
-
-def _doubts(
-    runs: Sequence[RunResult],
-    blocks: int,
-    incomplete: Sequence[int],
-    a_a: Difference,
-    reruns: Sequence[Rerun],
-) -> tuple[str, ...]:
-    """Every reason why the figures may not be believed, the gravest first."""
-    found = []
-    if a_a.undefined:
-        found.append(f"the A/A pairs say nothing: {a_a.undefined}")
-    elif a_a.p_t is not None and a_a.p_t < A_A_LEVEL:
-        found.append(
-            f"the two off runs of the blocks differ by {a_a.mean:+.4g} s on average"
-            f" (p = {a_a.p_t:.3g}): identical runs must not"
-        )
-    if _differing_work(runs):
-        found.append("the workload did not do the same work in every run (checksums differ)")
-    if blocks < MIN_BLOCKS:
-        found.append(f"only {blocks} complete blocks, {MIN_BLOCKS} are the least")
-    elif incomplete:
-        shown = ", ".join(str(number) for number in incomplete[:8])
-        found.append(f"block(s) {shown} are not complete and were left out")
-    if often := rerun_doubt(reruns, {run.block for run in runs}):
-        found.append(often)
-    swapped = sum(run.deltas.get("swap", 0) for run in runs)
-    if swapped:
-        found.append(f"the machine swapped {swapped} pages during the runs")
-    off = dict.fromkeys(error for run in runs if run.arm == OFF for error in run.errors)
-    found += [f"off: {error}" for error in off]
-    steal = sum(run.deltas.get("steal_ns", 0) for run in runs) / 1e9
-    total = sum(run.duration for run in runs)
-    if total and steal > 0.05 * total:
-        found.append(f"a hypervisor took {steal:.2f} s of CPU time from the machine (steal)")
-    lost = sum(run.lost for run in runs)
-    seen = sum(run.examined for run in runs)
-    if lost > 0.01 * seen:
-        found.append(f"{lost} of {seen + lost} samples were lost")
-    return tuple(found)

@@ -6,15 +6,19 @@ import base64
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from hotkit.core.accuracy import Accuracy, HeatRange, HotPhase, accuracy, truth_of
 from hotkit.core.analysis import RunResult
 from hotkit.core.armcheck import run_errors
 from hotkit.core.deltas import DeltaPacker
+from hotkit.core.design import SCOPE
+from hotkit.core.inguest import Clocks, VmSeen
 from hotkit.core.reruns import Rerun, SessionGates
 
 _PARTS = frozenset(("run", "sample", "counter", "end"))
+_NONE: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,8 @@ class RunCollector:
         self._counted: dict[str, RunResult] = {}
         self._listed: list[RunResult] | None = []
         self._packer = DeltaPacker()
+        # What a tracker says of how it worked is the same in nearly all runs of an arm.
+        self._facts: dict[str, Mapping[str, Any]] = {}
         # The run that the last event was of: nearly always the next one is of the same.
         self._at: tuple[str, int] | None = None
         self._parts: dict[str, Mapping[str, Any]] = {}
@@ -136,7 +142,11 @@ class RunCollector:
 
     def _end_run(self, name: str, attempt: int) -> RunResult | None:
         plan = self._planned[name]
-        result = _result(plan, self._open.pop((name, attempt)), attempt, self._packer)
+        parts = self._open.pop((name, attempt))
+        facts = parts.get("sample", {}).get("facts") or _NONE
+        if facts:
+            facts = self._facts.setdefault(repr(facts), facts)
+        result = _result(plan, parts, attempt, self._packer, facts)
         self._at = None
         found = self._attempt(plan["block"], attempt)
         found.runs[name] = result
@@ -179,8 +189,11 @@ def _result(
     parts: Mapping[str, Mapping[str, Any]],
     attempt: int,
     packer: DeltaPacker,
+    facts: Mapping[str, Any],
 ) -> RunResult:
     end, sample = parts["end"], parts.get("sample", {})
+    settings, scope = parts["run"]["settings"], plan.get(SCOPE, "")
+    vm, clocks, flush = sample.get("vm"), end.get("clocks"), settings.get("flush")
     deltas = parts.get("counter", {}).get("deltas", {})
     return RunResult(
         name=plan["run"],
@@ -196,12 +209,20 @@ def _result(
         self_cpu=sample.get("self_cpu_ns", 0) / 1e9,
         accuracy=Accuracy(**end["accuracy"]) if end.get("accuracy") else None,
         errors=run_errors(
-            plan["tracker"], parts["run"]["settings"], bool(sample.get("moves_pages")), deltas
+            plan["tracker"], settings, bool(sample.get("moves_pages")), deltas, scope
         ),
         units=sample.get("units", {}),
         deltas=packer.pack(deltas),
         own_work=bool(plan.get("workload")),
         attempt=attempt,
+        scope=scope,
+        # One text for all runs: a sweep may have a hundred thousand.
+        flush=intern(flush) if isinstance(flush, str) else None,
+        facts=facts,
+        vm=VmSeen(**{key: vm[key] for key in VmSeen.__slots__ if key in vm}) if vm else None,
+        clocks=Clocks(host=clocks["host_ns"] / 1e9, guest=clocks["guest_ns"] / 1e9)
+        if clocks
+        else None,
     )
 
 
