@@ -80,6 +80,7 @@ class SoftDirty(Scanner):
         self._heat: dict[tuple[int, int], Heat] = {}
         self._maps = b""
         self._ranges: list[tuple[int, int]] = []
+        self._fixed = False
 
     def probe(self, settings: Settings) -> Probe:
         """Try it on a page of our own: a kernel without soft-dirty takes the write and shows 0."""
@@ -119,6 +120,9 @@ class SoftDirty(Scanner):
             self._maps_file = os.open(proc + "maps", os.O_RDONLY)
         except OSError as error:
             raise AgentError(f"{error.filename}: {error.strerror}", "run as root") from error
+        if target["kind"] == "vm":
+            # The guest's RAM: what else its monitor writes to is no page of the guest.
+            self._ranges, self._fixed = [(start, end) for start, end in target["ranges"]], True
         # The first clearing also ends the state "everything is dirty" of new mappings.
         self._clear()
 
@@ -145,6 +149,8 @@ class SoftDirty(Scanner):
 
     def _ranges_now(self) -> list[tuple[int, int]]:
         """What may be written; taken apart only when it has changed, which is rare."""
+        if self._fixed:
+            return self._ranges
         parts, at = [], 0
         while part := os.pread(self._maps_file, 1 << 16, at):
             parts.append(part)
