@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,13 @@ def make_sweep(
     units: dict[str, dict[str, str]] | None = None,
     host: str = "tier1",
     part: dict[str, Any] | None = None,
+    guest: dict[str, Any] | None = None,
+    as_told: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None,
     **machine: Any,
 ) -> Path:
     """Write one; `shift` sets the two off runs apart, `scale` multiplies what the arms cost,
-    `cut_after` runs the journal ends. Two sweeps of one seed have the same times."""
+    `cut_after` runs the journal ends. Two sweeps of one seed have the same times. With a `guest`
+    the arms have a scope; `as_told(run, event)` is what becomes of each event."""
     folder.mkdir(parents=True)
     (folder / "raw").mkdir()
     named = [
@@ -65,6 +69,7 @@ def make_sweep(
             name=arm["name"] or arm["tracker"],
             tracker=arm["tracker"],
             settings=tuple(arm["settings"].items()),
+            scope=arm.get("scope", ""),
         )
         for arm in arms
     ]
@@ -77,6 +82,7 @@ def make_sweep(
             {
                 "run": run.name, "block": run.block, "arm": run.arm.name, "twin": run.twin,
                 "tracker": run.arm.tracker, "settings": dict(run.arm.settings),
+                **({"scope": run.arm.scope} if run.arm.scope else {}),
             }
             for run in schedule(named, blocks, seed)
         ],
@@ -94,6 +100,9 @@ def make_sweep(
     }  # fmt: skip
     if part is not None:
         manifest["part"] = part
+    if guest is not None:
+        manifest["guest"] = guest
+        manifest["description"]["guest"] = guest["name"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     source = random.Random(seed)
     names = {**UNITS, **(units or {})}
@@ -103,6 +112,7 @@ def make_sweep(
             if number == cut_after:
                 break
             for event in _events(run, source, noise, shift, scale, names):
+                event = as_told(run, event) if as_told else event
                 line = {"v": 1, "seq": next(seq), **event, "run": run["run"]}
                 journal.write(json.dumps(line) + "\n")
     return folder

@@ -35,3 +35,50 @@ def test_run_errors(tracker, settings, deltas, wrong):
 
 def test_a_tracker_that_moves_pages_may():
     assert run_errors("x", {}, True, {"vmstat.pgdemote_direct": 7}) == ()
+
+
+KVM = {"kvm.tlb_flush": 0, "kvm.remote_tlb_flush": 0}
+HOST = {
+    "hotkit.damon_flush_primary": 9, "hotkit.damon_entries_young": 9,
+    "hotkit.damon_flush_secondary": 50, "hotkit.damon_secondary_young": 40,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scope", "flush", "deltas", "wrong"),
+    [
+        # In the guest its own kernel is the witness, not the host's.
+        ("guest", "primary", {"guest.hotkit.damon_flush_primary": 5}, ()),
+        ("guest", "primary", HOST, ("did not move",)),
+        ("guest", "stock", {"guest.hotkit.damon_flush_primary": 5},
+         ("stock, but the kernel counted 5",)),
+        ("guest", "stock", {"hotkit.damon_flush_primary": 5}, ()),
+        ("guest", "primary",
+         {"guest.hotkit.damon_flush_primary": 5, "guest.vmstat.nr_tlb_local_flush_one": 0,
+          "vmstat.nr_tlb_remote_flush": 7}, ("no nr_tlb_",)),
+        # Over a VM the host's own entries may all be old: nothing was there to flush.
+        ("host", "primary", {"hotkit.damon_flush_primary": 0, "hotkit.damon_entries_young": 0}, ()),
+        ("host", "primary", {"hotkit.damon_flush_primary": 0, "hotkit.damon_entries_young": 3},
+         ("did not move",)),
+        ("host", "always", {"hotkit.damon_flush_primary": 0, "hotkit.damon_entries_young": 0},
+         ("did not move",)),
+        ("host", "primary+secondary", {**HOST, "kvm.remote_tlb_flush": 40}, ()),
+        # No debugfs of KVM: no witness.
+        ("host", "primary+secondary", HOST, ()),
+        ("host", "primary+secondary", {**HOST, "hotkit.damon_flush_secondary": 0},
+         ("flushes asked of KVM did not move",)),
+        # Asked, and left out.
+        ("host", "primary+secondary", {**HOST, **KVM}, ("KVM counted no flush",)),
+        ("host", "primary+secondary", {**HOST, **KVM, "hotkit.damon_secondary_young": 0}, ()),
+    ],
+)  # fmt: skip
+def test_the_witness_is_where_the_tracker_ran(scope, flush, deltas, wrong):
+    found = run_errors("damon", {"flush": flush}, False, deltas, scope)
+    assert len(found) == len(wrong), found
+    assert all(part in sentence for part, sentence in zip(wrong, found, strict=True))
+
+
+def test_pages_that_moved_in_the_guest():
+    assert run_errors("none", {}, False, {"guest.swap": 2}, "host") == (
+        "2 pages of the guest were swapped in a run that should only collect",
+    )
