@@ -1,13 +1,16 @@
 /*
  * scan: looks at a process's pages for the trackers of the agent, at the speed of C.
  *
- *   scan MODE --pid PID --range START-END... --interval-us N [--request TEXT] [--fd N] [--rounds]
+ *   scan MODE --pid PID --range START-END... --interval-us N [--rounds] [--request TEXT] [--fd N]
+ *        [--slot GPA:BYTES:HVA...]
  *
  * idle           pages of the process: pagemap gives their frames, page_idle/bitmap marks and asks
  * idle-physical  every frame of the machine is marked and asked about; the process's are kept
  * folio          the patched kernel's folio_referenced_scan (--request says of what), then its bitmaps
  * uffd, uffd-async  write protection, see uffd.c (--fd: the process's userfaultfd)
  * uffd-release   ends what a scanner that died has left protected, and lets go who waits; says nothing
+ * uffd-open, uffd-shut  opens a userfaultfd in a process and prints its number, closes it: --pid, --fd
+ * kvm-dirty      what a VM has written, see kvmdirty.c (--slot: all sections of its memory)
  *
  * Handshake with hotkit/agent/scanprocess.py, one line each:
  *   ready                       the first round is marked
@@ -16,6 +19,7 @@
  *   done {json} + bytes         counts, then 4 bytes (little endian) per page: how often accessed
  */
 #define _GNU_SOURCE
+#include "remote.h"
 #include "scan.h"
 
 #include <errno.h>
@@ -23,6 +27,7 @@
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,12 +53,30 @@ void die(const char *what)
 	exit(2);
 }
 
+void refuse(const char *format, ...)
+{
+	va_list words;
+
+	fprintf(stderr, "scan: ");
+	va_start(words, format);
+	vfprintf(stderr, format, words);
+	va_end(words);
+	fprintf(stderr, "\n");
+	exit(2);
+}
+
 static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec t;
 
 	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* CPU time of the scan so far: ours, and what other processes spent for it. */
+static uint64_t spent_ns(void)
+{
+	return now_ns(CLOCK_PROCESS_CPUTIME_ID) + remote_cpu_ns();
 }
 
 int open_or_die(const char *path, int flags)
@@ -114,76 +137,65 @@ static int stop_before(uint64_t due)
 	}
 }
 
-int main(int argc, char **argv)
-{
-	static const struct option names[] = {
-		{ "pid", 1, 0, 'p' },	  { "range", 1, 0, 'r' },   { "interval-us", 1, 0, 'i' },
-		{ "request", 1, 0, 'q' }, { "rounds", 0, 0, 'R' },  { "fd", 1, 0, 'f' },
-		{ 0, 0, 0, 0 },
-	};
-	uint64_t interval_ns = 100000000, due, cpu;
-	void (*look)(int, int) = idle;
-	const char *mode = argc > 1 ? argv[1] : "", *file = IDLE;
-	int name, target, fd = -1, release = 0;
-	long pid = 0;
+/* What a mode does, and the file that it does it to. */
+static const struct mode {
+	const char *name;
+	void (*look)(int, int);
+	const char *file;
+	int flags;
+} mode[] = {
+	{ "idle", idle, IDLE, O_RDWR },
+	{ "idle-physical", idle_physical, IDLE, O_RDWR },
+	{ "folio", folio, HOTKIT "folio_referenced_scan", O_WRONLY },
+	{ "uffd", uffd_look, "/dev/null", O_RDWR },
+	{ "uffd-async", uffd_async_look, "/dev/null", O_RDWR },
+	{ "kvm-dirty", kvm_look, "/dev/null", O_RDWR },
+};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the agent */
-	while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (name) {
-		case 'p': pid = atol(optarg); break;
-		case 'r': add_range(optarg); break;
-		case 'i': interval_ns = strtoull(optarg, NULL, 0) * 1000; break;
-		case 'q': request = optarg; break;
-		case 'R': show_rounds = 1; break;
-		case 'f': fd = atoi(optarg); break;
-		default: return 2;
-		}
-	}
+static const struct mode *find_mode(const char *name)
+{
+	for (size_t i = 0; i < sizeof(mode) / sizeof(*mode); i++)
+		if (!strcmp(mode[i].name, name))
+			return &mode[i];
 	errno = EINVAL;
-	if (!strcmp(mode, "idle-physical"))
-		look = idle_physical;
-	else if (!strcmp(mode, "folio"))
-		look = folio, file = HOTKIT "folio_referenced_scan";
-	else if (!strcmp(mode, "uffd"))
-		look = uffd_look, file = "/dev/null";
-	else if (!strcmp(mode, "uffd-async"))
-		look = uffd_async_look, file = "/dev/null";
-	else if (!strcmp(mode, "uffd-release"))
-		release = 1;
-	else if (strcmp(mode, "idle"))
-		die(*mode ? mode : "MODE");
-	if (!pages || pages > UINT32_MAX || (look == folio) != !!request)
-		die("--range (up to 16 TiB), and --request for folio, are needed");
-	if (release) {
-		uffd_take(pid, fd);
-		uffd_close();
-		return 0;
-	}
-	frames_open(pid);
-	target = open_or_die(file, look == folio ? O_WRONLY : O_RDWR);
-	heat = calloc(pages, sizeof(*heat));
-	round_flags = calloc(pages, 1);
-	if (!heat || !round_flags)
-		die("memory for the pages");
-	if (!strncmp(mode, "uffd", 4))
-		uffd_open(pid, fd, look == uffd_async_look);
-	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	die(*name ? name : "MODE");
+}
+
+static void tell_round(uint64_t cpu_ns)
+{
+	printf("round {\"at_ns\": %llu, \"pages\": %zu, \"cpu_ns\": %llu}\n",
+	       (unsigned long long)now_ns(CLOCK_MONOTONIC_RAW), pages, (unsigned long long)cpu_ns);
+	fwrite(round_flags, 1, pages, stdout);
+	fflush(stdout);
+}
+
+static void tell_all(uint64_t cpu_ns, const char *protect)
+{
+	printf("done {\"rounds\": %llu, \"examined\": %llu, \"positive\": %llu, \"pages\": %zu, "
+	       "\"cpu_ns\": %llu",
+	       (unsigned long long)rounds, (unsigned long long)examined,
+	       (unsigned long long)positive, pages, (unsigned long long)cpu_ns);
+	if (protect)
+		printf(", \"protect\": \"%s\"", protect);
+	printf("}\n");
+	fwrite(heat, sizeof(*heat), pages, stdout);
+	fflush(stdout);
+}
+
+static void scan(void (*look)(int, int), int target, uint64_t interval_ns)
+{
+	uint64_t due, began = spent_ns();
+
 	look(target, 0);
 	puts("ready");
 	fflush(stdout);
 	for (due = now_ns(CLOCK_MONOTONIC) + interval_ns; !stop_before(due);) {
-		uint64_t now, spent = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+		uint64_t now, spent = spent_ns();
 
 		look(target, 1);
 		rounds++;
-		if (show_rounds) {
-			spent = now_ns(CLOCK_PROCESS_CPUTIME_ID) - spent;
-			printf("round {\"at_ns\": %llu, \"pages\": %zu, \"cpu_ns\": %llu}\n",
-			       (unsigned long long)now_ns(CLOCK_MONOTONIC_RAW), pages,
-			       (unsigned long long)spent);
-			fwrite(round_flags, 1, pages, stdout);
-			fflush(stdout);
-		}
+		if (show_rounds)
+			tell_round(spent_ns() - spent);
 		memset(round_flags, 0, pages);
 		/* A round that took longer than the interval delays the next; none is made up for. */
 		now = now_ns(CLOCK_MONOTONIC);
@@ -195,12 +207,61 @@ int main(int argc, char **argv)
 			uffd_look(target, 1), rounds++;
 		uffd_close();
 	}
-	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-	printf("done {\"rounds\": %llu, \"examined\": %llu, \"positive\": %llu, \"pages\": %zu, "
-	       "\"cpu_ns\": %llu}\n",
-	       (unsigned long long)rounds, (unsigned long long)examined,
-	       (unsigned long long)positive, pages, (unsigned long long)cpu);
-	fwrite(heat, sizeof(*heat), pages, stdout);
-	fflush(stdout);
+	if (look == kvm_look)
+		kvm_close();
+	tell_all(spent_ns() - began, look == kvm_look ? kvm_protect() : NULL);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "pid", 1, 0, 'p' },	  { "range", 1, 0, 'r' },   { "interval-us", 1, 0, 'i' },
+		{ "request", 1, 0, 'q' }, { "rounds", 0, 0, 'R' },  { "fd", 1, 0, 'f' },
+		{ "slot", 1, 0, 's' },	  { 0, 0, 0, 0 },
+	};
+	uint64_t interval_ns = 100000000;
+	const struct mode *chosen;
+	const char *word = argc > 1 ? argv[1] : "";
+	int name, target, fd = -1;
+	long pid = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* never outlive the agent */
+	while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (name) {
+		case 'p': pid = atol(optarg); break;
+		case 'r': add_range(optarg); break;
+		case 'i': interval_ns = strtoull(optarg, NULL, 0) * 1000; break;
+		case 'q': request = optarg; break;
+		case 'R': show_rounds = 1; break;
+		case 'f': fd = atoi(optarg); break;
+		case 's': kvm_add_slot(optarg); break;
+		default: return 2;
+		}
+	}
+	if (!strcmp(word, "uffd-open"))
+		return uffd_lend(pid), 0;
+	if (!strcmp(word, "uffd-shut"))
+		return uffd_shut(pid, fd), 0;
+	chosen = strcmp(word, "uffd-release") ? find_mode(word) : NULL;
+	errno = EINVAL;
+	if (!pages || pages > UINT32_MAX || (chosen && chosen->look == folio) != !!request)
+		die("--range (up to 16 TiB), and --request for folio, are needed");
+	if (!chosen) {
+		uffd_take(pid, fd);
+		uffd_close();
+		return 0;
+	}
+	if (chosen->look != kvm_look)
+		frames_open(pid);
+	target = open_or_die(chosen->file, chosen->flags);
+	heat = calloc(pages, sizeof(*heat));
+	round_flags = calloc(pages, 1);
+	if (!heat || !round_flags)
+		die("memory for the pages");
+	if (!strncmp(word, "uffd", 4))
+		uffd_open(pid, fd, chosen->look == uffd_async_look);
+	if (chosen->look == kvm_look)
+		kvm_open(pid);
+	scan(chosen->look, target, interval_ns);
 	return 0;
 }

@@ -17,7 +17,9 @@ extern size_t ranges, pages;
 extern uint64_t examined, positive;
 extern int pagemap;
 
-void die(const char *what);
+void die(const char *what) __attribute__((noreturn));
+/* The same without the word of errno. */
+void refuse(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 int open_or_die(const char *path, int flags);
 /* Heat for `count` base pages from the `index`-th of the ranges on, once a round for each: two threads
  * may fault on one page. The caller counts. */
@@ -30,12 +32,22 @@ extern const char *request; /* what `folio` writes to its trigger */
 void folio(int trigger, int asking);
 
 void uffd_take(long pid, int fd);
+/* In a process that has none: opens one there and prints its number; closes it. */
+void uffd_lend(long pid);
+void uffd_shut(long pid, int fd);
 void uffd_open(long pid, int fd, int async);
 void uffd_close(void);
 int uffd_descriptor(void);
 void uffd_fault(void);
 void uffd_look(int unused, int asking);
 void uffd_async_look(int unused, int asking);
+
+/* kvmdirty.c and kvmslot.c */
+void kvm_add_slot(const char *text);
+void kvm_open(long pid);
+void kvm_look(int unused, int asking);
+void kvm_close(void);
+const char *kvm_protect(void);
 
 /* frames.c */
 struct page {

@@ -9,9 +9,11 @@
  * Documentation/admin-guide/mm/{userfaultfd,pagemap}.rst. Headers of older systems lack some names.
  */
 #define _GNU_SOURCE
+#include "remote.h"
 #include "scan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <stdio.h>
@@ -66,6 +68,38 @@ void uffd_take(long pid, int fd)
 	if (process < 0 || (uffd = (int)syscall(SYS_pidfd_getfd, process, fd, 0)) < 0)
 		die("taking the workload's userfaultfd");
 	close(process);
+}
+
+void uffd_lend(long pid)
+{
+	const struct call call = { SYS_userfaultfd, { O_CLOEXEC | O_NONBLOCK } };
+	long result;
+
+	remote_open(pid);
+	result = remote_call(&call, NULL);
+	errno = (int)-result;
+	if (result < 0)
+		die("userfaultfd in the process");
+	printf("%ld\n", result);
+}
+
+void uffd_shut(long pid, int fd)
+{
+	const struct call call = { SYS_close, { (uint64_t)fd } };
+	char path[64], target[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%ld/fd/%d", pid, fd);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		die(path);
+	target[length] = 0;
+	if (strcmp(target, "anon_inode:[userfaultfd]"))
+		refuse("%s is no userfaultfd", path);
+	remote_open(pid);
+	errno = (int)-remote_call(&call, NULL);
+	if (errno)
+		die("closing the userfaultfd");
 }
 
 void uffd_open(long pid, int fd, int async)
