@@ -6,33 +6,59 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hotkit.agentplace import Place
-from hotkit.core.design import Arm
+from hotkit.core.design import SCOPE, Arm
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import ask_agent
 from hotkit.host.run import run
 from hotkit.host.store import Journal
 from hotkit.host.workloadspec import CommandSpec, WorkloadSpec
 
+# A guest boots and gets its agent; emulated within an emulated machine that takes a minute or two.
+_GUEST_UP_S = 600
 
-def probe_host(place: Place, agent: str, arms: Sequence[Arm]) -> dict[str, Any]:
-    """The machine as the agent describes it; an error when a tracker cannot be used there."""
-    argv = place.words([place.python, agent, "probe"])
-    wanted = [{"tracker": arm.tracker, "settings": dict(arm.settings)} for arm in arms]
-    done = run(argv, check=False, timeout=120, input=json.dumps(wanted) + "\n")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """A host, and the guest of it in which the workload is to run (None without one)."""
+
+    machine: dict[str, Any]
+    guest: dict[str, Any] | None = None
+
+
+def probe_host(
+    place: Place, files: Sequence[str], arms: Sequence[Arm], guest: Mapping[str, Any] | None = None
+) -> Probed:
+    """Host and guest as their agents describe them; an error when a tracker cannot be used there.
+
+    `files`: agent, workload and scanner there. `guest`: its description; it is brought up.
+    """
+    agent, binary, scan = files
+    argv = place.words([place.python, agent, "probe", "--binary", binary, "--scan", scan])
+    trackers = [
+        {"tracker": arm.tracker, "settings": dict(arm.settings), SCOPE: arm.scope} for arm in arms
+    ]
+    wanted = {"guest": guest, "trackers": trackers} if guest else trackers
+    seconds = 120 + (_GUEST_UP_S if guest else 0)
+    done = run(argv, check=False, timeout=seconds, input=json.dumps(wanted) + "\n")
     events = ask_agent(done, host=place.name)
+    found = None
     for event in events:
-        if event["type"] == "probe" and not event["available"]:
+        if event["type"] == "probe" and "guest" in event:
+            found = event["guest"]["machine"]
+        elif event["type"] == "probe" and not event["available"]:
+            inside = f", guest {guest['name']}" if guest and event.get(SCOPE) == "guest" else ""
             raise HotkitError(
-                f"{place.name}: tracker {event['tracker']}: {event['reason']}",
+                f"{place.name}{inside}: tracker {event['tracker']}: {event['reason']}",
                 hint=event["fix"],
                 exit_code=ExitCode.VERDICT_FAILED,
             )
     machine: dict[str, Any] = events[0]["machine"]
-    return machine
+    return Probed(machine=machine, guest=found)
 
 
 def silence_s(workload: WorkloadSpec) -> float:

@@ -124,7 +124,7 @@ def record(
     step("installing the agent")
     paths = install(place, files, folder)
     step("asking the agent whether the tracker works")
-    machine = probe_host(place, paths[0], (arm,))
+    machine = probe_host(place, paths, (arm,)).machine
     plan = _plan(spec, arm, bins, every_ms)
     manifest = _manifest(place, spec, workload_file, plan, machine, files)
     write_once(folder / MANIFEST, manifest)

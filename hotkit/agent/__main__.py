@@ -1,8 +1,10 @@
 """The agent's command line: what the controller runs on a measured machine.
 
   python3 agent.pyz hello                      who am I: one event
-  python3 agent.pyz probe                      which trackers work here: JSON on stdin, a list of
-                                               {"tracker", "settings"} ([] means all)
+  python3 agent.pyz probe [--binary HOTSET --scan SCAN]
+                                               which trackers work here: JSON on stdin, a list of
+                                               {"tracker", "settings"} ([] means all), or with
+                                               "scope" each, {"guest", "trackers": [...]}
   python3 agent.pyz run --binary HOTSET [--scan SCAN]
                                                the schedule: one JSON line on stdin
   python3 agent.pyz start --binary HOTSET [--scan SCAN]
@@ -137,6 +139,10 @@ def _job(
         runner.hello(restored=_left_behind(undo) if options.command == "probe" else [])
         if options.command == "probe":
             wanted = _read_line()
+            guest_of = wanted.get("guest") if isinstance(wanted, dict) else None
+            if guest_of:
+                runner.bring_guest_up(guest_of)
+                wanted = wanted["trackers"]
             runner.probe(wanted or [{"tracker": name} for name in sorted(TRACKERS)])
         if options.command == "doctor":
             emitter.emit("probe", doctor=doctor.facts())
@@ -170,11 +176,11 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="agent.pyz", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("hello")
-    commands.add_parser("probe")
     commands.add_parser("doctor")
-    for name in ("run", "start", "serve"):
+    for name in ("run", "start", "serve", "probe"):
         run = commands.add_parser(name)
-        run.add_argument("--binary", required=True, help="the workload's program")
+        needed = name != "probe"
+        run.add_argument("--binary", required=needed, default="", help="the workload's program")
         run.add_argument("--scan", default="", help="the program that scans A bits")
     for name in ("follow", "stop", "forget"):
         about = commands.add_parser(name)

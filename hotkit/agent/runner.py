@@ -92,7 +92,7 @@ class Runner:
             raise AgentError(f"the schedule is of version {schedule.get('v')!r}, not {VERSION}")
         self._quiesce(schedule.get("quiesce"))
         if schedule.get("guest"):
-            self._bring_guest_up(schedule["guest"])
+            self.bring_guest_up(schedule["guest"])
         arms = {
             repr((run["tracker"], run.get("settings"), run.get("scope"))): run
             for run in schedule["runs"]
@@ -123,8 +123,8 @@ class Runner:
             self._stage.close()
         self._emit("end", run=None, elapsed_ns=time.monotonic_ns() - began, **ended)
 
-    def _bring_guest_up(self, description: dict[str, Any]) -> None:
-        """The workload runs in a guest of this machine; see hotkit/agent/guest/stage.py."""
+    def bring_guest_up(self, description: dict[str, Any]) -> None:
+        """The workload is to run in a guest of this machine (hotkit/agent/guest/stage.py)."""
         stage = WithGuest(self._programs, self._undo, description)
         self._stage = stage
         self._emit("probe", guest={"name": description["name"], "machine": stage.hello()})

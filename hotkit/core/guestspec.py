@@ -23,14 +23,18 @@ SCHEMA_VERSION = 1
 BACKINGS = ("4k", "thp", "hugetlb")
 KERNELS = ("running", "hotkit", "none")
 FIRST_PORT = 2222
+ROOT = "/dev/vda1"
+SECTOR_BYTES = 512
 MEMORY_BYTES = 512 * MIB
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 # Into a file of options, where a blank or a quote would begin another one.
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*")
+_ROOT = re.compile(r"[A-Za-z0-9_./=:-]+")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|scope)")
 
 _STARTED = (
-    "memory", "nodes", "cpus", "cpu_pins", "backing", "disk", "kernel", "cmdline", "ssh_port",
+    "memory", "nodes", "cpus", "cpu_pins", "backing", "disk", "disk_offset_bytes", "kernel", "root",
+    "cmdline", "ssh_port",
 )  # fmt: skip
 _FOUND = ("process", "ssh", "qmp")
 _PROCESS = ("pid", "pid_file", "unit")
@@ -50,8 +54,9 @@ class GuestNode:
 class StartedGuest:
     """A VM that hotkit starts and ends: QEMU with KVM.
 
-    `cpu_pins` names the host's CPU of each vCPU. `kernel` is a word of KERNELS or a path on the
-    host; `none` leaves it to the loader on the disk. `ssh_port` is on the host's loopback.
+    `cpu_pins` names the host's CPU of each vCPU. The guest's disk begins at `disk_offset_bytes` of
+    `disk`. `kernel` is a word of KERNELS or a path on the host, with `root` as its root device;
+    `none` leaves both to the loader on the disk. `ssh_port` is on the host's loopback.
     """
 
     name: str
@@ -60,7 +65,9 @@ class StartedGuest:
     cpu_pins: tuple[int, ...] | None
     backing: str
     disk: str
+    disk_offset_bytes: int
     kernel: str
+    root: str
     cmdline: str
     ssh_port: int
 
@@ -161,7 +168,9 @@ def description(guest: Guest) -> dict[str, Any]:
         "cpu_pins": None if guest.cpu_pins is None else list(guest.cpu_pins),
         "backing": guest.backing,
         "disk": guest.disk,
+        "disk_offset_bytes": guest.disk_offset_bytes,
         "kernel": guest.kernel,
+        "root": guest.root,
         "cmdline": guest.cmdline,
         "ssh_port": guest.ssh_port,
     }
@@ -192,8 +201,15 @@ def _started(keys: Keys, name: str, port: int) -> StartedGuest:
     cmdline = keys.text("cmdline", "").strip()
     if not cmdline.isascii() or not cmdline.isprintable():
         raise keys.bad("cmdline", f"{cmdline!r} is not one line of printable ASCII")
-    if cmdline and kernel == "none":
-        raise keys.bad("cmdline", "with kernel: none the loader on the disk has its own")
+    for key in ("cmdline", "root"):
+        if keys.has(key) and kernel == "none":
+            raise keys.bad(key, "with kernel: none the loader on the disk has its own")
+    root = keys.text("root", ROOT)
+    if not _ROOT.fullmatch(root):
+        raise keys.bad("root", f"{root!r} is no root device, like {ROOT} or UUID=...")
+    offset = keys.whole("disk_offset_bytes", 0, 0)
+    if offset % SECTOR_BYTES:
+        raise keys.bad("disk_offset_bytes", f"{offset} is not a multiple of {SECTOR_BYTES}")
     return StartedGuest(
         name=name,
         nodes=_nodes(keys),
@@ -201,6 +217,8 @@ def _started(keys: Keys, name: str, port: int) -> StartedGuest:
         cpu_pins=_pins(keys, cpus),
         backing=keys.one_of("backing", BACKINGS),
         disk=keys.path("disk"),
+        disk_offset_bytes=offset,
+        root=root,
         kernel=kernel if kernel in KERNELS else keys.path("kernel"),
         cmdline=cmdline,
         ssh_port=keys.whole("ssh_port", port, 1, 65535),

@@ -13,12 +13,15 @@ from typing import Any
 import hotkit
 from hotkit.agentplace import Place, install
 from hotkit.core.design import SCOPE, PlannedRun, schedule
+from hotkit.core.guestspec import description
+from hotkit.errors import HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION
+from hotkit.host.guestspec import guests_of
 from hotkit.host.store import MANIFEST, write_once
 from hotkit.host.sweepspec import SweepSpec
 from hotkit.host.workload import build_hotset, build_scan
 from hotkit.host.zipapp import Built, build_agent
-from hotkit.measuring import now, probe_host
+from hotkit.measuring import Probed, now, probe_host
 from hotkit.sweep.layout import layout_name
 from hotkit.sweep.progress import Progress, Watch
 
@@ -84,9 +87,31 @@ def begin(whole: Whole, place: Place, key: PartKey, folder: Path, watch: Watch) 
     watch(Progress(host=place.name, step="installing the agent"))
     paths = install(place, list(files.values()), folder)
     watch(Progress(host=place.name, step="asking the agent what works"))
-    machine = probe_host(place, paths[0], arms)
+    guest = _guest(spec, place)
+    probed = probe_host(place, paths, arms, guest)
     plan = _plan_for_agent(spec, runs)
-    write_once(folder / MANIFEST, _manifest(whole, place, key, spec, plan, machine, files))
+    if guest is not None:
+        plan["guest"] = guest
+    write_once(folder / MANIFEST, _manifest(whole, place, key, spec, plan, probed, files))
+
+
+def _guest(spec: SweepSpec, place: Place) -> dict[str, Any] | None:
+    """What the host's agent is told of the guest; None when the sweep has none."""
+    if spec.guest is None:
+        return None
+    guests = (
+        ()
+        if place.host is None or place.inventory is None
+        else guests_of(place.host, place.inventory)
+    )
+    found = next((guest for guest in guests if guest.name == spec.guest), None)
+    if found is None:
+        names = ", ".join(guest.name for guest in guests) or "none"
+        raise HotkitError(
+            f"{place.name} has no guest {spec.guest!r}",
+            hint=f"hotkit_guests of the host: {names} (docs/guests.md)",
+        )
+    return description(found)
 
 
 def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, Any]:
@@ -127,10 +152,16 @@ def _manifest(
     key: PartKey,
     spec: SweepSpec,
     plan: Mapping[str, Any],
-    machine: Mapping[str, Any],
+    probed: Probed,
     files: Mapping[str, Built],
 ) -> dict[str, Any]:
     text = json.dumps(plan, sort_keys=True)
+    machine = probed.machine
+    guest = {}
+    if probed.guest is not None:
+        # A VM on a machine that is one itself, or is emulated.
+        machine = {**machine, "nested": machine["nested"] or machine["platform"] != "metal"}
+        guest = {"guest": _guest_facts(plan["guest"], probed.guest)}
     return {
         "created": now(),
         "hotkit": hotkit.__version__,
@@ -142,10 +173,23 @@ def _manifest(
         "description": spec.model_dump(mode="json"),
         "seed": spec.seed,
         "machine": machine,
+        **guest,
         "schedule": plan,
         "files": {name: built.path.name for name, built in files.items()},
         "sha256": {
             "schedule": hashlib.sha256(text.encode()).hexdigest(),
             **{name: built.sha256 for name, built in files.items()},
         },
+    }
+
+
+def _guest_facts(told: Mapping[str, Any], machine: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest's `guest`: what hotkit knows of it, and what its own agent says."""
+    return {
+        "name": told["name"],
+        "kind": told["kind"],
+        "backing": told.get("backing"),
+        "memory_bytes": machine["memory_bytes"],
+        "vcpus": len(machine["cpus"]),
+        "machine": machine,
     }
