@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from hotkit.errors import ExitCode, HotkitError
+from hotkit.report.flushreport import FORMS, flushes_file, print_flushes
 from hotkit.report.group import group_dict, print_group
 from hotkit.report.sweepreport import print_report, report_dict
 from hotkit.sweep.group import SweepGroup, load_group
@@ -42,12 +43,25 @@ from hotkit.sweep.report import write_result
     help="The same as SVG, with its text as text.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option(
+    "--table",
+    type=click.Choice(["flushes"]),
+    help="This table alone: TLB flushes and elapsed time by where and what.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMS)),
+    help="The table of --table in this format on stdout.",
+)
 def command(
     folder: Path,
     html_file: Path | None,
     pdf_file: Path | None,
     svg_file: Path | None,
     as_json: bool,
+    table: str | None,
+    form: str | None,
 ) -> int:
     """Report a sweep, from its directory alone: verdict, figures, environment, how to repeat it.
 
@@ -63,11 +77,15 @@ def command(
     then a matrix of arms against layouts and workloads, then what boots and hosts say together. The
     HTML file has each part's whole report below; hotkit report DIR/parts/NAME is one of them.
 
+    --table flushes is the table of who flushed TLBs how often, arm by arm: KVM, host and guest,
+    with the elapsed time beside it and the difference to off.
+
     \b
     Examples:
       hotkit report results/first
       hotkit report results/first --html first.html --pdf first.pdf
       hotkit report results/first --json | jq .counters
+      hotkit report results/nested --table flushes --format latex > flushes.tex
 
     What each part says: docs/report.md.
 
@@ -80,7 +98,17 @@ def command(
             raise HotkitError(
                 f"{path}: does not end in {allowed[0]}", hint=f"like {folder.name}{allowed[0]}"
             )
+    files = [path for path, _ in endings if path is not None]
+    if form and not table:
+        raise HotkitError(
+            f"--format {form} is of a --table", hint=f"hotkit export {folder} --format {form}"
+        )
+    if table and files:
+        raise HotkitError(f"{files[0]}: --table writes no file", hint="take --format, or leave it")
     group = load_group(folder)
+    if table:
+        _flushes(group, "json" if as_json else form)
+        return group.exit_code
     if html_file is not None:
         write_result(html_file, _html(group).encode(), folder)
     for path, kind in ((pdf_file, "pdf"), (svg_file, "svg")):
@@ -98,6 +126,15 @@ def command(
         else:
             print_group(group, console)
     return group.exit_code
+
+
+def _flushes(group: SweepGroup, form: str | None) -> None:
+    if form:
+        click.echo(flushes_file(group, form), nl=False)
+        return
+    # A log file is as wide as it needs to be; a terminal is as wide as it is.
+    width = None if sys.stdout.isatty() else 140
+    print_flushes(group, Console(file=sys.stdout, highlight=False, width=width))
 
 
 # matplotlib and jinja2 take a second to import: only who wants a file pays for them.

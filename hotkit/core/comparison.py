@@ -29,7 +29,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmCell:
-    """One arm in one session; `reason` says why there are no figures, then both are None."""
+    """One arm in one session; `reason` says why there are no figures, then both are None.
+
+    `scope` is guest or host where the workload is in a guest.
+    """
 
     settings: str | None = None
     tracker: str | None = None
@@ -37,6 +40,7 @@ class ArmCell:
     slowdown: Ratio | None = None
     per_examined: Ratio | None = None
     reason: str | None = None
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +162,11 @@ def arm_cell(name: str, session: Session) -> ArmCell:
     if found.errors or found.slowdown.undefined:
         reason = reason or found.undefined
     known = ArmCell(
-        settings=settings, tracker=found.tracker, unit=found.per_examined.unit, reason=reason
+        settings=settings,
+        tracker=found.tracker,
+        unit=found.per_examined.unit,
+        reason=reason,
+        scope=found.scope,
     )
     if reason:
         return known

@@ -42,6 +42,7 @@ class ArmOver:
     """One arm over the boots of a host, or over hosts (of each the mean of its boots).
 
     `each` are the estimates that it is made of, `hosts` what each of several hosts says by itself.
+    `scope` is guest or host where the workload is in a guest.
     `p_holm` (paired t over boots or hosts, corrected for the arms that have one) and `equivalence`
     are those of its only boot, over its blocks, when there is one boot.
     """
@@ -50,6 +51,7 @@ class ArmOver:
     tracker: str | None
     unit: str | None
     each: tuple[BootFigure, ...]
+    scope: str
     slowdown: Outer
     per_examined: Outer
     hosts: tuple[HostFigure, ...]
@@ -140,6 +142,7 @@ def _arm(name: str, counted: Sequence[tuple[Part, Session]]) -> ArmOver:
         tracker=each[0].cell.tracker if each else None,
         unit=each[0].cell.unit if each else None,
         each=tuple(each),
+        scope=each[0].cell.scope if each else "",
         slowdown=_outer(_per_host(each, _slowdown)),
         per_examined=_outer(_per_host(each, _per_examined)),
         hosts=tuple(

@@ -11,8 +11,10 @@ from typing import Any
 from hotkit.core.accuracy import Accuracy
 from hotkit.core.analysis import RunResult
 from hotkit.core.counters import unit_of
+from hotkit.core.inguest import VmSeen
 from hotkit.errors import HotkitError
 from hotkit.report.sweep_gates import why
+from hotkit.report.sweep_guest import guest_of
 from hotkit.report.sweep_more import FullResult
 
 Row = dict[str, Any]
@@ -29,6 +31,7 @@ def rows(result: FullResult) -> list[Row]:
     # All counters of the sweep, in the order in which they came: a run may lack some.
     counters = dict.fromkeys(name for run in result.runs for name in run.deltas)
     incomplete = frozenset(result.analysis.incomplete_blocks)
+    guest = guest_of(result.manifest)
     again: dict[int, list[str]] = {}
     for it in result.analysis.reruns:
         again.setdefault(it.block, []).append(f"attempt {it.attempt}: {why(it)}")
@@ -45,10 +48,12 @@ def rows(result: FullResult) -> list[Row]:
         "session_created": result.manifest.get("created"),
         "session_trusted": result.analysis.trusted,
         "seed": result.manifest["seed"],
+        **_guest_columns(guest),
     }
     return [
         common
         | _row(run, planned[run.name]["settings"], complete=run.block not in incomplete)
+        | (_of_a_guest(run) if guest else {})
         | {"block_rerun_reasons": "; ".join(again.get(run.block, ())) or None}
         | {_column(name): run.deltas.get(name) for name in counters}
         for run in result.runs
@@ -83,6 +88,31 @@ def _row(run: RunResult, settings: Mapping[str, Any], *, complete: bool) -> Row:
         "checksum": run.checksum,
         "errors": "; ".join(run.errors) or None,
     } | {f"accuracy_{name}": getattr(seen, name) if seen else None for name in _ACCURACY}
+
+
+def _guest_columns(guest: Mapping[str, Any]) -> Row:
+    if not guest:
+        return {}
+    return {
+        "guest": guest.get("name"),
+        "guest_kernel_release": guest.get("machine", {}).get("kernel_release"),
+        "guest_backing": guest.get("backing"),
+        "guest_memory_bytes": guest.get("memory_bytes"),
+        "guest_vcpus": guest.get("vcpus"),
+    }
+
+
+def _of_a_guest(run: RunResult) -> Row:
+    """What a run has when the workload is in a guest: `where` its tracker was, both clocks, what
+    a tracker in the host saw of the VM (pages), what the tracker said of how it worked (JSON)."""
+    clocks, vm = run.clocks, run.vm
+    return {
+        "where": run.scope or None,
+        "elapsed_host_s": clocks.host if clocks else None,
+        "elapsed_guest_s": clocks.guest if clocks else None,
+        **{f"vm_{name}_count": getattr(vm, name) if vm else None for name in VmSeen.__slots__},
+        "facts": json.dumps(run.facts, sort_keys=True) if run.facts else None,
+    }
 
 
 def _column(counter: str) -> str:

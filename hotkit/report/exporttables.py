@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 
+from hotkit.report.flushtable import flush_table
 from hotkit.report.plaintable import PlainTable, plain
 from hotkit.report.sweep_gates import gate_lines, rerun_table, why
+from hotkit.report.sweep_guest import guest_lines, seen_lines
 from hotkit.report.sweep_more import FullResult
-from hotkit.report.sweep_tables import accuracy_table, dose_table, sample_table, slowdown_table
+from hotkit.report.sweep_tables import (
+    accuracy_table,
+    dose_table,
+    in_guest,
+    sample_table,
+    slowdown_table,
+)
 from hotkit.report.sweep_verdict import verdict_of
 
 _WITHHELD = "Overhead per sample is withheld: the session is not trustworthy."
@@ -23,7 +31,16 @@ def tables(result: FullResult) -> list[tuple[str, PlainTable]]:
     found = [("slowdown", slowdown_table(result)), ("accuracy", accuracy_table(result))]
     if result.analysis.trusted:
         found[1:1] = [("persample", sample_table(result)), ("dose", dose_table(result))]
-    return [(name, plain(table)) for name, table in found if table is not None]
+    if in_guest(result.analysis):
+        found.append(("flushes", flush_table(result)))
+    return [(name, one_line(plain(table))) for name, table in found if table is not None]
+
+
+def one_line(table: PlainTable) -> PlainTable:
+    """Cells of several lines in one, since not every reader of tables knows others."""
+    rows = tuple(tuple(cell.replace("\n", "; ") for cell in row) for row in table.rows)
+    columns = tuple(column.replace("\n", " ") for column in table.columns)
+    return PlainTable(title=table.title, columns=columns, right=table.right, rows=rows)
 
 
 def markdown(result: FullResult) -> str:
@@ -36,6 +53,8 @@ def markdown(result: FullResult) -> str:
     if not result.analysis.trusted:
         lines += ["", _WITHHELD]
     lines += _markdown_gates(result)
+    if said := [*seen_lines(result.analysis), *guest_lines(result)]:
+        lines += ["", *(f"- {escape_markdown(line)}" for line in said)]
     lines += ["", f"{escape_markdown(_source(result))}", ""]
     return "\n".join(lines)
 
@@ -68,6 +87,8 @@ def latex(result: FullResult) -> str:
     # No table: a sentence of any length does not fit on paper.
     said = [
         *gate_lines(result.analysis),
+        *seen_lines(result.analysis),
+        *guest_lines(result),
         *(f"block {it.block}, attempt {it.attempt}: {why(it)}" for it in result.analysis.reruns),
     ]
     lines += [f"% {' '.join(line.split())}" for line in said]
@@ -113,6 +134,7 @@ def escape_markdown(text: str) -> str:
 
 
 def _tex(text: str) -> str:
-    escaped = "".join(_LATEX.get(char, char) for char in text).replace(" .. ", " to ")
+    escaped = "".join(_LATEX.get(char, char) for char in text)
+    escaped = escaped.replace(" .. ", " to ").replace("+- ", r"$\pm$ ")
     # A hyphen before a number is a minus sign.
     return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)

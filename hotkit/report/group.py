@@ -119,6 +119,7 @@ def _arm_dict(arm: ArmOver) -> dict[str, Any]:
     return {
         "arm": arm.arm,
         "tracker": arm.tracker,
+        **({"where": arm.scope} if arm.scope else {}),
         "unit": f"ns per {arm.unit}" if arm.unit else None,
         "slowdown": _outer_dict(arm.slowdown, 1.0),
         "per_examined_ns": _outer_dict(arm.per_examined, 1e9),

@@ -20,7 +20,7 @@ from hotkit.core.labels import Label
 from hotkit.core.stats import Ratio
 from hotkit.core.stats_session import Outer
 from hotkit.report.sweep_more import FullResult
-from hotkit.report.sweep_tables import nanoseconds, p_value, percent, span
+from hotkit.report.sweep_tables import add_where, nanoseconds, p_value, percent, span, where
 from hotkit.report.sweep_verdict import verdict_of
 
 Form = Callable[[float | None], str]
@@ -139,6 +139,11 @@ def _arms(columns: Sequence[Column]) -> list[str]:
     return list(dict.fromkeys(arm.arm for column in columns for arm in column.arms))
 
 
+def scopes_of(columns: Sequence[Column]) -> dict[str, str]:
+    """Where each arm's tracker ran; empty when no workload was in a guest."""
+    return {arm.arm: arm.scope for column in columns for arm in column.arms if arm.scope}
+
+
 def _matrix(
     group: GroupLike,
     columns: Sequence[Column],
@@ -148,6 +153,8 @@ def _matrix(
 ) -> Table:
     table = Table(title=title, title_justify="left", show_lines=True)
     table.add_column("arm", overflow="fold")
+    scopes = scopes_of(columns)
+    add_where(table, bool(scopes))
     units = any(unit for _, unit in rows)
     if units:
         table.add_column("unit", overflow="fold")
@@ -160,7 +167,8 @@ def _matrix(
         for column in columns:
             arm = next((it for it in column.arms if it.arm == name), None)
             cells.append("-" if arm is None else cell(column, arm, unit))
-        table.add_row(name, *([unit or "-"] if units else []), *cells)
+        place = where(scopes.get(name, ""), bool(scopes))
+        table.add_row(name, *place, *([unit or "-"] if units else []), *cells)
     return table
 
 
@@ -208,12 +216,15 @@ def over_tables(column: Column) -> list[Table]:
         title=Text(f"{head(column)}: overhead over boots and hosts ({label_of(column)})"),
         title_justify="left",
     )
-    for name in ("arm", "over"):
-        slow.add_column(name, overflow="fold")
+    there = bool(scopes_of([column]))
+    for table in (slow, per):
+        table.add_column("arm", overflow="fold")
+        add_where(table, there)
+    slow.add_column("over", overflow="fold")
     for name in ("slow-down", "95 %", "p (Holm)"):
         slow.add_column(name, justify="right")
     slow.add_column(f"against {100 * (column.margin or 0):g} %", no_wrap=True)
-    for name in ("arm", "unit", "over"):
+    for name in ("unit", "over"):
         per.add_column(name, overflow="fold")
     for name in ("ns per sample", "95 %"):
         per.add_column(name, justify="right")
@@ -222,13 +233,13 @@ def over_tables(column: Column) -> list[Table]:
             answer = arm.equivalence.answer if whole and arm.equivalence else None
             p = p_value(arm.p_holm).removeprefix("= ") if whole and arm.p_holm is not None else "-"
             slow.add_row(
-                arm.arm, Text(over), percent(outer.mean), span(outer.interval, percent), p,
-                str(answer or "-"),
+                arm.arm, *where(arm.scope, there), Text(over), percent(outer.mean),
+                span(outer.interval, percent), p, str(answer or "-"),
             )  # fmt: skip
         for over, outer, _ in _levels(arm, lambda it: it.per_examined):
             per.add_row(
-                arm.arm, f"ns per {arm.unit}", Text(over), nanoseconds(outer.mean),
-                span(outer.interval, nanoseconds),
+                arm.arm, *where(arm.scope, there), f"ns per {arm.unit}", Text(over),
+                nanoseconds(outer.mean), span(outer.interval, nanoseconds),
             )  # fmt: skip
     return [table for table in (slow, per) if table.row_count]
 
@@ -250,7 +261,9 @@ def each_table(column: Column) -> Table | None:
         return None
     title = Text(f"{head(column)}: each boot by itself, 95 % over its blocks ({label_of(column)})")
     table = Table(title=title, title_justify="left")
+    there = bool(scopes_of([column]))
     table.add_column("arm", overflow="fold")
+    add_where(table, there)
     table.add_column("host", overflow="fold")
     for name in ("boot", "slow-down", "95 %", "ns per sample", "95 %"):
         table.add_column(name, justify="right")
@@ -259,7 +272,7 @@ def each_table(column: Column) -> Table | None:
         for one in arm.each:
             slow, per = one.cell.slowdown, one.cell.per_examined
             table.add_row(
-                arm.arm, Text(one.part.host), str(one.part.boot),
+                arm.arm, *where(arm.scope, there), Text(one.part.host), str(one.part.boot),
                 percent(slow.estimate if slow else None),
                 span(slow.interval if slow else None, percent),
                 nanoseconds(per.estimate if per else None),

@@ -9,6 +9,7 @@ from typing import Any
 from hotkit.core.analysis import A_A_LEVEL
 from hotkit.core.group import Column
 from hotkit.report.group_tables import GroupLike, head, labels_of
+from hotkit.report.sweep_guest import clock_warning
 from hotkit.report.sweep_verdict import PLATFORMS, VerdictWords
 
 OVER_NOTE = (
@@ -35,6 +36,9 @@ def group_verdict(group: GroupLike) -> VerdictWords:
         elif not part.defined:
             arms = [arm for arm in part.result.analysis.arms if arm.undefined]
             lines += [f"- {part.name}: {arm.arm}: {arm.undefined}" for arm in arms]
+    for part in group.parts:
+        if part.result and (warning := clock_warning(part.result.analysis)):
+            lines.append(f"- {part.name}: {warning}")
     measured = sum(part.result is not None for part in group.parts)
     if trusted < measured:
         lines.append(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.report.exportrows import Row, csv_text, parquet_blob, rows_of_parts
-from hotkit.report.exporttables import escape_markdown, latex_table, markdown_table
+from hotkit.report.exporttables import escape_markdown, latex_table, markdown_table, one_line
 from hotkit.report.group import group_dict
 from hotkit.report.group_tables import (
     GroupLike,
@@ -56,13 +56,7 @@ def _tables(group: GroupLike) -> list[tuple[str, PlainTable]]:
         each = each_table(column)
         tables = [*over_tables(column), *([each] if each else [])]
         found += [(f"column{number}-{place}", table) for place, table in enumerate(tables)]
-    return [(name, _one_line(plain(table))) for name, table in found]
-
-
-def _one_line(table: PlainTable) -> PlainTable:
-    """Cells of several lines in one, since not every reader of tables knows others."""
-    rows = tuple(tuple(cell.replace("\n", "; ") for cell in row) for row in table.rows)
-    return PlainTable(title=table.title, columns=table.columns, right=table.right, rows=rows)
+    return [(name, one_line(plain(table))) for name, table in found]
 
 
 def _markdown(group: GroupLike) -> str:

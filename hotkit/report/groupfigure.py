@@ -60,7 +60,8 @@ def _draw(column: Column) -> Callable[[Axes], None]:
                 axes.hlines(row, *ends[-1], color=INK)
                 axes.plot([100 * middle], [row], "D", color=MARK, markersize=5)
                 points.append(100 * middle)
-        forest_frame(axes, [arm.arm for arm in arms], points, ends or [(min(points), max(points))])
+        names = [f"{arm.arm} ({arm.scope})" if arm.scope else arm.arm for arm in arms]
+        forest_frame(axes, names, points, ends or [(min(points), max(points))])
         axes.set_xlabel(
             "slow-down (%); hollow: one boot; filled: over boots or hosts,\n"
             "or the only boot, with its 95 % interval;\n"

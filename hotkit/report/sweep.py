@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hotkit.core.analysis import A_A_LEVEL, Analysis
 from hotkit.report.sweep_gates import gate_lines, rerun_table
+from hotkit.report.sweep_guest import guest_lines, seen_lines
 from hotkit.report.sweep_json import to_dict as to_dict
 from hotkit.report.sweep_tables import (
     Result,
@@ -65,11 +66,13 @@ def print_sweep(result: Result, console: Console) -> None:
         console.print(f"  {line}")
     if again := rerun_table(result, most=_MOST_RERUNS):
         console.print(again)
-    for line in gate_lines(analysis):
+    for line in [*gate_lines(analysis), *guest_lines(result)]:
         console.print(Text(f"  {line}"))
     # What was seen does not depend on how long it took.
     if seen := accuracy_table(result):
         console.print(seen)
+    for line in seen_lines(analysis):
+        console.print(Text(f"  {line}"))
     if analysis.trusted:
         console.print(sample_table(result))
         if doses := dose_table(result):

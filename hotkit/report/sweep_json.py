@@ -9,6 +9,8 @@ from hotkit.core.stats import Interval, Ratio
 from hotkit.core.stats_compare import Equivalence
 from hotkit.core.stats_session import OUTLIER_RULE, Drift
 from hotkit.report.sweep_gates import gates_dict
+from hotkit.report.sweep_guest import arm_dict as in_guest_dict
+from hotkit.report.sweep_guest import guest_dict
 from hotkit.report.sweep_tables import Result
 
 
@@ -22,6 +24,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         "host": result.host,
         "folder": str(result.folder),
         "kernel_release": result.machine["kernel_release"],
+        **guest_dict(result),
         "seed": result.manifest["seed"],
         "sha256": result.manifest["sha256"],
         "trusted": analysis.trusted,
@@ -48,7 +51,8 @@ def to_dict(result: Result) -> dict[str, Any]:
 def _arm_dict(arm: ArmResult) -> dict[str, Any]:
     if arm.errors:
         return {
-            "arm": arm.arm, "tracker": arm.tracker, "runs": arm.runs, "errors": list(arm.errors)
+            "arm": arm.arm, "tracker": arm.tracker, "runs": arm.runs, "errors": list(arm.errors),
+            **in_guest_dict(arm),
         }  # fmt: skip
     return {
         "errors": [],
@@ -68,6 +72,7 @@ def _arm_dict(arm: ArmResult) -> dict[str, Any]:
         "mde_fraction": arm.mde_fraction,
         "blocks_needed": arm.blocks_needed,
         "accuracy": arm.accuracy.to_dict() if arm.accuracy else None,
+        **in_guest_dict(arm),
     }
 
 

@@ -18,7 +18,18 @@ from hotkit.core.pareto import Place
 from hotkit.core.sweepstate import SweepState
 from hotkit.core.units import format_size
 from hotkit.report.forest import ForestRow, forest_lines
-from hotkit.report.sweep_tables import Result, nanoseconds, percent, span, with_figures
+from hotkit.report.sweep_guest import guest_facts
+from hotkit.report.sweep_tables import (
+    Result,
+    add_where,
+    in_guest,
+    nanoseconds,
+    percent,
+    span,
+    where,
+    with_figures,
+    with_scope,
+)
 
 
 class FullResult(Result, Protocol):
@@ -37,7 +48,9 @@ def slowdown_forest(result: Result, width: int) -> list[str]:
     if not result.analysis.trusted:
         return []
     rows = [
-        ForestRow(name=arm.arm, estimate=arm.slowdown.estimate, interval=arm.slowdown.interval)
+        ForestRow(
+            name=with_scope(arm), estimate=arm.slowdown.estimate, interval=arm.slowdown.interval
+        )
         for arm in with_figures(result.analysis)
         if arm.slowdown.estimate is not None and arm.slowdown.interval is not None
     ]
@@ -53,7 +66,9 @@ def sample_forests(result: Result, width: int) -> list[tuple[str, list[str]]]:
             unit,
             forest_lines(
                 [
-                    ForestRow(name=arm.arm, estimate=ratio.estimate, interval=ratio.interval)
+                    ForestRow(
+                        name=with_scope(arm), estimate=ratio.estimate, interval=ratio.interval
+                    )
                     for arm in arms
                     if (ratio := arm.per_examined.differential).estimate is not None
                     and ratio.interval is not None
@@ -80,16 +95,20 @@ def pareto_table(result: Result, places: Sequence[Place]) -> Table | None:
     if not places:
         return None
     table = Table(title=f"Accuracy against cost ({result.label})", title_justify="left")
+    there = in_guest(result.analysis)
     table.add_column("arm")
+    add_where(table, there)
     for name in ("slow-down", "95 %", "top (precision of the hottest pages)"):
         table.add_column(name, justify="right")
     table.add_column("Pareto front")
-    spans = {arm.arm: arm.slowdown.interval for arm in result.analysis.arms}
+    arms = {arm.arm: arm for arm in result.analysis.arms}
     for place in places:
+        arm = arms[place.arm]
         table.add_row(
             place.arm,
+            *where(arm.scope, there),
             percent(place.cost),
-            span(spans[place.arm], percent),
+            span(arm.slowdown.interval, percent),
             f"{place.gain:.3f}",
             "* on it" if place.on_front else "beaten",
         )
@@ -114,13 +133,18 @@ def counters_table(result: Result, moved: Mapping[str, Sequence[CounterChange]])
         title=f"Counters that moved, mean per run, on against off ({result.label})",
         title_justify="left",
     )
-    for name in ("arm", "counter", "unit", "off", "on", "95 % of the change"):
-        left = name in ("arm", "counter", "unit")
+    there = in_guest(result.analysis)
+    scopes = {arm.arm: arm.scope for arm in result.analysis.arms}
+    table.add_column("arm", overflow="fold")
+    add_where(table, there)
+    for name in ("counter", "unit", "off", "on", "95 % of the change"):
+        left = name in ("counter", "unit")
         table.add_column(name, justify="left" if left else "right", overflow="fold")
     for arm, changes in moved.items():
         for row, it in enumerate(changes):
             table.add_row(
                 "" if row else arm,
+                *(("",) if row and there else where(scopes.get(arm, ""), there)),
                 it.counter,
                 it.unit,
                 count(it.off),
@@ -157,6 +181,7 @@ def environment(result: Result) -> dict[str, str]:
         "hotkit": result.manifest.get("hotkit"),
     }
     found |= {f"knob {name}": value for name, value in machine.get("knobs", {}).items()}
+    found |= guest_facts(result.manifest)
     found |= _on_its_way(result.state)
     return {name: str(value) for name, value in found.items() if value not in (None, "")}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from rich.table import Table
@@ -39,7 +39,9 @@ def slowdown_table(result: Result) -> Table:
     title = f"Slow-down against off, {seconds(analysis.off_mean)}, {analysis.blocks} runs each"
     table = Table(title=f"{title} ({result.label})", title_justify="left")
     against = f"against {100 * analysis.sesoi_fraction:g} %"
+    there = in_guest(analysis)
     table.add_column("arm", overflow="fold")
+    add_where(table, there)
     for name in ("per run", "slow-down", "95 %", "p", "p (Holm)"):
         table.add_column(name, justify="right")
     table.add_column(against, no_wrap=True)
@@ -47,6 +49,7 @@ def slowdown_table(result: Result) -> Table:
         answer = arm.equivalence.answer if arm.equivalence else None
         table.add_row(
             arm.arm,
+            *where(arm.scope, there),
             seconds(arm.overhead.mean),
             percent(arm.slowdown.estimate),
             span(arm.slowdown.interval, percent),
@@ -60,14 +63,18 @@ def slowdown_table(result: Result) -> Table:
 def sample_table(result: Result) -> Table:
     """One row per arm and unit: samples of different units never share a row."""
     table = Table(title=f"Overhead per sample ({result.label})", title_justify="left")
-    for name in ("arm", "unit", "samples", "differential", "95 % Fieller interval", "direct"):
-        table.add_column(name, justify="left" if name in ("arm", "unit") else "right")
+    there = in_guest(result.analysis)
+    table.add_column("arm")
+    add_where(table, there)
+    for name in ("unit", "samples", "differential", "95 % Fieller interval", "direct"):
+        table.add_column(name, justify="left" if name == "unit" else "right")
     for arm in with_figures(result.analysis):
         units = (arm.per_examined, arm.per_positive)
         for per in units if units[0].unit != units[1].unit else units[:1]:
             ratio = per.differential
             table.add_row(
                 arm.arm,
+                *where(arm.scope, there),
                 f"ns per {per.unit}",
                 f"{per.samples:,}",
                 nanoseconds(ratio.estimate),
@@ -84,17 +91,21 @@ def with_figures(analysis: Analysis) -> list[ArmResult]:
 
 def accuracy_table(result: Result) -> Table | None:
     """What each tracker saw of the truth; None when no arm reports heat."""
-    seen = [(arm.arm, arm.accuracy) for arm in with_figures(result.analysis) if arm.accuracy]
+    there = in_guest(result.analysis)
+    seen = [(arm, arm.accuracy) for arm in with_figures(result.analysis) if arm.accuracy]
     if not seen:
         return None
     first = seen[0][1]
     title = f"Against ground truth: {first.hot_pages:,} hot of {first.pages:,} pages"
     table = Table(title=f"{title} ({result.label})", title_justify="left")
-    for name in ("arm", "precision", "recall", "F1", "top", "found", "rank"):
-        table.add_column(name, justify="left" if name == "arm" else "right")
-    for name, it in seen:
+    table.add_column("arm")
+    add_where(table, there)
+    for name in ("precision", "recall", "F1", "top", "found", "rank"):
+        table.add_column(name, justify="right")
+    for arm, it in seen:
         values = (it.precision, it.recall, it.f1, it.top, it.found, it.rank)
-        table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+        shown = ("-" if value is None else f"{value:.3f}" for value in values)
+        table.add_row(arm.arm, *where(arm.scope, there), *shown)
     return table
 
 
@@ -104,14 +115,18 @@ def dose_table(result: Result) -> Table | None:
     if not told:
         return None
     table = Table(title=f"Fixed and per-sample cost ({result.label})", title_justify="left")
-    for name in ("tracker", "settings", "fixed per run", "95 %", "per sample", "unit", "95 %"):
-        left = name in ("tracker", "settings", "unit")
-        table.add_column(name, justify="left" if left else "right")
+    there = in_guest(result.analysis)
+    table.add_column("tracker")
+    table.add_column("settings")
+    add_where(table, there)
+    for name in ("fixed per run", "95 %", "per sample", "unit", "95 %"):
+        table.add_column(name, justify="left" if name == "unit" else "right")
     for dose in told:
         per = dose.response.per_sample
         table.add_row(
             dose.tracker,
             ", ".join(dose.arms),
+            *where(dose.scope, there),
             seconds(dose.response.fixed),
             span(dose.response.fixed_interval, seconds),
             nanoseconds(per.estimate if per else None),
@@ -119,6 +134,27 @@ def dose_table(result: Result) -> Table | None:
             span(per.interval if per else None, nanoseconds),
         )
     return table
+
+
+def in_guest(analysis: Analysis) -> bool:
+    """Whether the workload ran in a guest, so that an arm must say where its tracker was."""
+    return analysis.in_guest is not None
+
+
+def add_where(table: Table, there: bool) -> None:
+    """The column beside that of the arm: guest or host; none of a sweep without a guest."""
+    if there:
+        table.add_column("where")
+
+
+def where(scope: str, there: bool) -> Sequence[str]:
+    """The cell of that column."""
+    return (scope or "-",) if there else ()
+
+
+def with_scope(arm: ArmResult) -> str:
+    """An arm's name where there are no columns, as in a figure."""
+    return f"{arm.arm} ({arm.scope})" if arm.scope else arm.arm
 
 
 def seconds(value: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hotkit.core.labels import Platform
+from hotkit.report.sweep_guest import clock_warning
 from hotkit.report.sweep_tables import Result, seconds, span
 
 # What a figure with this label says.
@@ -46,5 +47,7 @@ def verdict_of(result: Result) -> VerdictWords:
     else:
         title, kind = "trustworthy", "trusted"
         lines = [f"{pairs}: identical runs look identical"]
+    if warning := clock_warning(analysis):
+        lines.append(warning)
     lines.append(PLATFORMS[result.label.platform])
     return VerdictWords(title=title, kind=kind, lines=tuple(lines))

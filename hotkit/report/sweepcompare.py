@@ -13,7 +13,7 @@ from hotkit.core.comparison import ArmCell, ArmComparison, Comparison
 from hotkit.core.sessionfacts import Fact, Weight
 from hotkit.core.stats import Ratio
 from hotkit.core.stats_session import Outer
-from hotkit.report.sweep_tables import Result, nanoseconds, percent, span
+from hotkit.report.sweep_tables import Result, add_where, nanoseconds, percent, span, where
 from hotkit.report.sweep_verdict import verdict_of
 
 
@@ -163,8 +163,10 @@ def _side_by_side(
     form: Callable[[float | None], str],
 ) -> Table:
     table = Table(title=f"{title}, 95 % intervals ({label})", title_justify="left")
-    for name in ("arm", "unit"):
-        table.add_column(name, overflow="fold")
+    table.add_column("arm", overflow="fold")
+    there = any(_scope(arm) for arm in found.arms)
+    add_where(table, there)
+    table.add_column("unit", overflow="fold")
     for letter in letters(len(found.names)):
         table.add_column(letter, justify="right")
     for arm in found.arms:
@@ -178,7 +180,8 @@ def _side_by_side(
                 else "-"
                 for cell in arm.cells
             ]
-            table.add_row(arm.arm + (" *" if arm.marks else ""), unit, *cells)
+            name = arm.arm + (" *" if arm.marks else "")
+            table.add_row(name, *where(_scope(arm), there), unit, *cells)
     return table
 
 
@@ -191,6 +194,8 @@ def _figure(cell: ArmCell, ratio: Ratio | None, form: Callable[[float | None], s
 def _merged_table(found: Comparison, merged: Sequence[ArmComparison], label: str) -> Table:
     table = Table(title=f"Over {found.level}s ({label})", title_justify="left")
     table.add_column("arm", overflow="fold")
+    there = any(_scope(arm) for arm in found.arms)
+    add_where(table, there)
     for name in (f"{found.level}s", "slow-down", "95 %", "ns per sample", "95 %"):
         table.add_column(name, justify="right")
     table.add_column("unit", overflow="fold")
@@ -199,6 +204,7 @@ def _merged_table(found: Comparison, merged: Sequence[ArmComparison], label: str
         unit = next((cell.unit for cell in arm.cells if cell.unit), "sample")
         table.add_row(
             arm.arm,
+            *where(_scope(arm), there),
             str(slow.n) if slow else "-",
             percent(slow.mean if slow and slow.interval else None),
             span(slow.interval if slow else None, percent),
@@ -207,6 +213,11 @@ def _merged_table(found: Comparison, merged: Sequence[ArmComparison], label: str
             unit,
         )
     return table
+
+
+def _scope(arm: ArmComparison) -> str:
+    """guest or host; both, where it was one here and the other there."""
+    return "/".join(dict.fromkeys(cell.scope for cell in arm.cells if cell.scope))
 
 
 def _slowdown(cell: ArmCell) -> Ratio | None:
@@ -227,6 +238,7 @@ def _cell_dict(cell: ArmCell) -> dict[str, Any]:
     return {
         "tracker": cell.tracker,
         "settings": cell.settings,
+        **({"where": cell.scope} if cell.scope else {}),
         "unit": f"ns per {cell.unit}" if cell.unit else None,
         "slowdown": of(cell.slowdown, 1.0),
         "per_examined_ns": of(cell.per_examined, 1e9),

@@ -21,7 +21,7 @@ from hotkit.core.design import OFF
 from hotkit.core.pareto import places
 from hotkit.report.pointnames import name_points
 from hotkit.report.sweep_more import FullResult, by_unit
-from hotkit.report.sweep_tables import with_figures
+from hotkit.report.sweep_tables import with_figures, with_scope
 
 # Ink that the page replaces: no other part of a figure may have these colours.
 INK, SOFT, MARK = "#1b1d1f", "#8d9196", "#b3400a"
@@ -166,7 +166,7 @@ def _slowdowns(axes: Axes, arms: Sequence[ArmResult], margin: float) -> None:
     axes.axvspan(-100 * margin, 100 * margin, color=SOFT, alpha=0.2, linewidth=0)
     _intervals(
         axes,
-        [arm.arm for arm in arms],
+        [with_scope(arm) for arm in arms],
         [100 * (arm.slowdown.estimate or 0.0) for arm in arms],
         [(100 * i.low, 100 * i.high) for arm in arms if (i := arm.slowdown.interval)],
     )
@@ -178,7 +178,7 @@ def _per_sample(arms: Sequence[ArmResult], unit: str) -> Callable[[Axes], None]:
         ratios = [arm.per_examined.differential for arm in arms]
         _intervals(
             axes,
-            [arm.arm for arm in arms],
+            [with_scope(arm) for arm in arms],
             [1e9 * (ratio.estimate or 0.0) for ratio in ratios],
             [(1e9 * i.low, 1e9 * i.high) for ratio in ratios if (i := ratio.interval)],
         )
@@ -259,7 +259,8 @@ def _pareto(axes: Axes, analysis: Analysis) -> None:
     axes.margins(x=0.12)
     axes.set_xlabel("slow-down (%)")
     axes.set_ylabel("top: precision of the hottest pages")
-    named = [(100 * place.cost, place.gain, place.arm) for place in found]
+    names = {arm.arm: with_scope(arm) for arm in analysis.arms}
+    named = [(100 * place.cost, place.gain, names[place.arm]) for place in found]
     name_points(axes, named, colour=INK, line=SOFT)
 
 

@@ -16,8 +16,10 @@ from rich.table import Table
 
 import hotkit
 from hotkit.core.pareto import places
+from hotkit.report.flushtable import flush_lines, flush_table
 from hotkit.report.plaintable import PlainTable, plain
 from hotkit.report.sweep_gates import gate_lines, rerun_table
+from hotkit.report.sweep_guest import guest_lines, seen_lines
 from hotkit.report.sweep_more import (
     COUNTERS_NOTE,
     REPRODUCE_NOTE,
@@ -119,7 +121,10 @@ def _sections(result: FullResult, drawn: Sequence[Panel]) -> list[Section]:
         Section(
             name="accuracy", title="Accuracy against ground truth",
             tables=tables_of(accuracy_table(result)),
-            lines=[] if accuracy_table(result) else ["No arm reports heat, or no truth is known."],
+            lines=[
+                *([] if accuracy_table(result) else ["No arm reports heat, or no truth is known."]),
+                *seen_lines(analysis),
+            ],
         ),
         Section(
             name="accuracy-cost", title="Accuracy against cost", figures=drawn_of(drawn, "pareto"),
@@ -131,6 +136,7 @@ def _sections(result: FullResult, drawn: Sequence[Panel]) -> list[Section]:
             tables=tables_of(counters_table(result, moved)),
             lines=[COUNTERS_NOTE] if any(moved.values()) else ["No counter moved beyond chance."],
         ),
+        *_guest(result),
         Section(
             name="session", title="The session", figures=drawn_of(drawn, "session"),
             lines=drift_lines(analysis.drift),
@@ -146,6 +152,19 @@ def _sections(result: FullResult, drawn: Sequence[Panel]) -> list[Section]:
                 "The commands; the first writes again.yml, which is what stands below them:",
             ],
             blocks=["\n".join(again["commands"]), json.dumps(again["description"], indent=1)],
+        ),
+    ]  # fmt: skip
+
+
+def _guest(result: FullResult) -> list[Section]:
+    """The guest and the flushes by where and what; nothing of a sweep without a guest."""
+    if not (said := guest_lines(result)):
+        return []
+    return [
+        Section(name="guest", title="The guest", lines=said),
+        Section(
+            name="flushes", title="Flushes", tables=tables_of(flush_table(result)),
+            lines=flush_lines(result),
         ),
     ]  # fmt: skip
 

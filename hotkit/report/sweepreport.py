@@ -23,6 +23,7 @@ from hotkit.report.sweep_more import (
     sample_forests,
     slowdown_forest,
 )
+from hotkit.report.sweep_tables import in_guest
 
 
 def print_report(result: FullResult, console: Console) -> None:
@@ -46,6 +47,8 @@ def print_report(result: FullResult, console: Console) -> None:
         console.print()
         console.print(table)
         _lines(console, [COUNTERS_NOTE])
+    if in_guest(result.analysis):
+        _lines(console, [f"TLB flushes: hotkit report {result.folder} --table flushes"], wrap=False)
     console.print()
     console.print(environment_table(result))
     again = reproduce(result)
