@@ -25,6 +25,8 @@ class ScanProcess:
         self.count = Samples()
         self.cpu_ns = 0
         self.cpus: set[int] = set()
+        # All that it said in the end, as it said it: a mode may have words of its own.
+        self.said: dict[str, Any] = {}
         self._ranges: list[tuple[int, int]] = [(a, b) for a, b in target["ranges"]]
         if not 0 < len(self._ranges) <= _RANGES_AT_MOST:
             raise AgentError(
@@ -100,6 +102,7 @@ class ScanProcess:
                         break  # it died meanwhile
                     self._record(fields["at_ns"], flags)
                     continue
+                self.said = fields
                 self.count.rounds = fields["rounds"]
                 self.count.examined = fields["examined"]
                 self.count.positive = fields["positive"]
