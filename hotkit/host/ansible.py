@@ -59,8 +59,13 @@ class Event:
 
     @property
     def message(self) -> str:
-        """The module's own words on how it ended."""
-        said = self.result.get("msg") or self.result.get("stderr") or ""
+        """The module's own words on how it ended; of a loop, those of its item that failed."""
+        result = self.result
+        items = [item for item in result.get("results") or () if isinstance(item, dict)]
+        for item in items if self.kind in ("failed", "unreachable") else ():
+            if item.get("failed") or item.get("unreachable"):
+                result = item
+        said = result.get("msg") or result.get("stderr") or ""
         return str(said).strip().removeprefix("Task failed: ")
 
 
