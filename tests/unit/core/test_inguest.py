@@ -76,7 +76,7 @@ def test_from_the_journal_of_a_sweep_in_a_guest(tmp_path):
     assert there and there.clocks and there.clocks.runs == len(result.runs)
     assert there.steal and (there.steal.most, there.steal.most_arm) == (0.04, "host-both")
     # What a tracker says of how it worked is kept once, however many runs say it.
-    assert len({id(one.facts) for one in result.runs if one.facts}) == 2
+    assert len({id(one.facts) for one in result.runs if one.facts}) == 3
 
 
 def test_a_sweep_without_a_guest_has_nothing_of_it(tmp_path):
