@@ -210,6 +210,8 @@ def _started(keys: Keys, name: str, port: int) -> StartedGuest:
     offset = keys.whole("disk_offset_bytes", 0, 0)
     if offset % SECTOR_BYTES:
         raise keys.bad("disk_offset_bytes", f"{offset} is not a multiple of {SECTOR_BYTES}")
+    if offset and keys.path("disk").endswith(".qcow2"):
+        raise keys.bad("disk_offset_bytes", "is for a raw disk: a qcow2 image begins at its start")
     return StartedGuest(
         name=name,
         nodes=_nodes(keys),

@@ -28,7 +28,9 @@ def test_what_is_not_said_has_a_default():
         "cpu_pins": None,
         "backing": "4k",
         "disk": "/srv/g1.img",
+        "disk_offset_bytes": 0,
         "kernel": "running",
+        "root": "/dev/vda1",
         "cmdline": "",
         "ssh_port": 2222,
     }
@@ -44,6 +46,8 @@ def test_all_that_can_be_said():
                 "cpu_pins": [4, 4],
                 "backing": "hugetlb",
                 "kernel": "/boot/vmlinuz-6.12.1",
+                "disk_offset_bytes": 1048576,
+                "root": "UUID=0c5e-11",
                 "cmdline": " mitigations=off  nokaslr ",
                 "ssh_port": 3000,
             }
@@ -56,6 +60,7 @@ def test_all_that_can_be_said():
     ]
     assert (said["cpus"], said["cpu_pins"], said["backing"]) == (2, [4, 4], "hugetlb")
     assert (said["kernel"], said["cmdline"]) == ("/boot/vmlinuz-6.12.1", "mitigations=off  nokaslr")
+    assert (said["disk_offset_bytes"], said["root"]) == (1048576, "UUID=0c5e-11")
     assert said["ssh_port"] == 3000 and found.describe().startswith("QEMU, 2560 MiB, 2 CPUs")
     assert json.loads(json.dumps(said)) == said
 
@@ -136,6 +141,11 @@ BAD = [
     ([LEAST | {"cmdline": "a\nb"}], (0, "cmdline"), "is not one line of printable ASCII"),
     ([LEAST | {"cmdline": ["quiet"]}], (0, "cmdline"), "is not text"),
     ([LEAST | {"cmdline": "quiet", "kernel": "none"}], (0, "cmdline"), "the loader on the disk"),
+    ([LEAST | {"root": "/dev/vda", "kernel": "none"}], (0, "root"), "the loader on the disk"),
+    ([LEAST | {"root": "/dev/vda ro"}], (0, "root"), "'/dev/vda ro' is no root device, like"),
+    ([LEAST | {"disk_offset_bytes": 100}], (0, "disk_offset_bytes"), "100 is not a multiple"),
+    ([LEAST | {"disk": "/x.qcow2", "disk_offset_bytes": 512}], (0, "disk_offset_bytes"), "a raw"),
+    ([LEAST | {"disk_offset_bytes": -512}], (0, "disk_offset_bytes"), "-512 is not a whole number"),
     ([LEAST | {"ssh_port": 70000}], (0, "ssh_port"), "70000 is not a whole number, 1 to 65535"),
     ([LEAST | {"ssh_port": 2223}, LEAST | {"name": "g2"}], (1, "ssh_port"),
      "port 2223 of the host leads to g1 already"),
