@@ -19,6 +19,7 @@
 #include "scan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,12 +34,13 @@ static struct part {
 	size_t slot;
 } *part;
 static size_t parts;
+static uint64_t outside; /* pages of the ranges that the guest has not as its memory: firmware, devices */
 
-const char *kvm_protect(void)
+void kvm_tell(void)
 {
 	static const char *const name[] = { "unknown", "get", "manual" };
 
-	return name[protect];
+	printf(", \"protect\": \"%s\", \"outside\": %llu", name[protect], (unsigned long long)outside);
 }
 
 static void add_part(struct slot *s, struct range *r, uint64_t index)
@@ -75,8 +77,9 @@ static void find_parts(void)
 	slots = used;
 	for (size_t i = 0; i < parts; i++)
 		inside += part[i].count;
-	if (inside < pages)
-		refuse("a part of --range lies in none of --slot");
+	if (!inside)
+		refuse("nothing of --range lies in one of --slot");
+	outside = pages - inside;
 }
 
 void kvm_open(long pid)

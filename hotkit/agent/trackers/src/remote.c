@@ -1,8 +1,9 @@
 /*
  * System calls in another process. A tracer that dies in the middle of one leaves the other process with
  * registers that are not its own, so the calls are not made by the scanner, which its agent may kill at any
- * time, but by a child of it, the keeper. It takes no signals. When the scanner closes the socket between
- * them, or is gone, the keeper ends what it is at, undoes what was to be undone, and ends.
+ * time, but by a child of it, the keeper. It takes no signals (SIGKILL for itself still does the harm). When
+ * the scanner closes the socket between them, or is gone, it ends what it is at, undoes what was to be undone,
+ * and ends.
  *
  * Between two calls nobody traces the process. Memory is read and written with process_vm_readv(2).
  */
@@ -11,6 +12,7 @@
 #include "scan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,6 +58,17 @@ static void follow(pid_t scanner)
 
 	if (!sched_getaffinity(scanner, sizeof(cpus), &cpus))
 		sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* By killing the keeper, the kernel would kill the other process. */
+static void outlive_want_of_memory(void)
+{
+	int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	ssize_t unused = file < 0 ? 0 : write(file, "-1000", 5); /* needs CAP_SYS_RESOURCE */
+
+	(void)unused;
+	if (file >= 0)
+		close(file);
 }
 
 static void keep(pid_t scanner)
@@ -163,6 +176,7 @@ void remote_open(long pid)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	signal(SIGCHLD, SIG_DFL); /* ignored, it would not be told */
+	outlive_want_of_memory();
 	keep(scanner);
 }
 

@@ -169,14 +169,14 @@ static void tell_round(uint64_t cpu_ns)
 	fflush(stdout);
 }
 
-static void tell_all(uint64_t cpu_ns, const char *protect)
+static void tell_all(uint64_t cpu_ns, int of_kvm)
 {
 	printf("done {\"rounds\": %llu, \"examined\": %llu, \"positive\": %llu, \"pages\": %zu, "
 	       "\"cpu_ns\": %llu",
 	       (unsigned long long)rounds, (unsigned long long)examined,
 	       (unsigned long long)positive, pages, (unsigned long long)cpu_ns);
-	if (protect)
-		printf(", \"protect\": \"%s\"", protect);
+	if (of_kvm)
+		kvm_tell();
 	printf("}\n");
 	fwrite(heat, sizeof(*heat), pages, stdout);
 	fflush(stdout);
@@ -209,7 +209,7 @@ static void scan(void (*look)(int, int), int target, uint64_t interval_ns)
 	}
 	if (look == kvm_look)
 		kvm_close();
-	tell_all(spent_ns() - began, look == kvm_look ? kvm_protect() : NULL);
+	tell_all(spent_ns() - began, look == kvm_look);
 }
 
 int main(int argc, char **argv)

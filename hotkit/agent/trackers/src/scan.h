@@ -47,7 +47,8 @@ void kvm_add_slot(const char *text);
 void kvm_open(long pid);
 void kvm_look(int unused, int asking);
 void kvm_close(void);
-const char *kvm_protect(void);
+/* What it has to say in the end, as more fields of `done`. */
+void kvm_tell(void);
 
 /* frames.c */
 struct page {
