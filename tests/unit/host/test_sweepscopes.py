@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from hotkit.errors import HotkitError
 from hotkit.host.sweepspec import load_sweep_spec
 from hotkit.sweep.begin import _plan_for_agent
 
+ROOT = Path(__file__).resolve().parents[3]
 BASE = """schema_version: 1
 blocks: 6
 workload: {kind: hotset, size: 8M, hot: 1M, updates: 1000}
@@ -118,3 +121,45 @@ def test_what_a_sweep_keeps_of_its_description_is_the_same_description(tmp_path)
     spec = read(tmp_path, "guest: g1\narms: [{tracker: damon, scope: [guest, host]}]\n")
     (tmp_path / "again.yml").write_text(json.dumps(spec.model_dump(mode="json"), indent=1))
     assert load_sweep_spec(tmp_path / "again.yml") == spec
+
+
+def test_kvm_dirty_has_no_other_place_than_the_host(tmp_path):
+    there = "guest: g1\narms: [{tracker: kvm-dirty%s}, {tracker: damon, scope: guest}]\n"
+    for scope, name in (("", "kvm-dirty"), (", scope: host", "kvm-dirty"),
+                        (", scope: [host]", "kvm-dirty-host")):  # fmt: skip
+        arm = read(tmp_path, there % scope).named_arms()[0]
+        assert (arm.name, arm.scope) == (name, "host")
+    for text, at, words in (
+        (there % ", scope: guest", "5:36",
+         "scope: kvm-dirty looks at the VM from its host, never from the guest"),
+        (there % ", scope: [guest, host]", "5:36",
+         "scope: kvm-dirty looks at the VM from its host, never from the guest"),
+        ("arms: [{tracker: kvm-dirty}]\n", "4:18",
+         "kvm-dirty looks at a VM: guest: NAME is missing"),
+    ):  # fmt: skip
+        with pytest.raises(HotkitError) as caught:
+            read(tmp_path, text)
+        assert caught.value.message == f"{tmp_path}/my.yml:{at}: {words}"
+
+
+def test_the_example_of_the_documentation():
+    spec = load_sweep_spec(ROOT / "docs/examples/host-guest.yml")
+    assert [(arm.name, arm.scope) for arm in spec.named_arms()] == [
+        ("damon-stock", "guest"),
+        ("damon-primary", "guest"),
+        ("over-vm-stock", "host"),
+        ("over-vm-primary", "host"),
+        ("over-vm-primary_secondary", "host"),
+        ("idlepage", "host"),
+        ("kvm-dirty", "host"),
+        ("softdirty", "guest"),
+    ]
+
+
+def test_the_description_in_the_documentation(tmp_path):
+    (text,) = re.findall(
+        r"```yaml\n(guest: .*?)```", (ROOT / "docs/sweep.md").read_text(), re.DOTALL
+    )
+    (tmp_path / "my.yml").write_text(f"schema_version: 1\nblocks: 6\n{text}")
+    arms = load_sweep_spec(tmp_path / "my.yml").named_arms()
+    assert [arm.scope for arm in arms].count("host") == 5 and len(arms) == 8
