@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from scanning import built
 
 # Modules that start agents or workloads here, or would fail the gates of one; the others may run
 # beside them.
@@ -38,3 +39,9 @@ def _one_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
     with (Path(tempfile.gettempdir()) / "hotkit-tests-measure-here.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture(scope="session", params=["as shipped", "sanitized"])
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The scanner (hotkit/agent/trackers/src), as it is and with sanitizers."""
+    return str(built(request.param, tmp_path_factory.mktemp("scanner")))

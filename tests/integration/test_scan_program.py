@@ -19,18 +19,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scanning import PAGE, Rounds, compiled, written
 
-import hotkit.agent
 from hotkit.agent.protocol import AgentError
-from hotkit.agent.samples import Recorder
 from hotkit.agent.scanprocess import ScanProcess
 from hotkit.agent.trackers.base import Probe, complete
 from hotkit.agent.trackers.uffd_wp import UffdWp, features_here
 from hotkit.agent.undo import Undo
-from hotkit.host.workload import build_scan
 
-PAGE = 4096
-SOURCES = Path(hotkit.agent.__file__).parent / "trackers" / "src"
 HANDLED, ASYNC = 1 << 0, 1 << 15
 LONG_US = 60_000_000  # no round but the first and the last
 
@@ -49,35 +45,9 @@ needs_async = pytest.mark.skipif(
 MODES = [pytest.param("uffd", marks=needs_uffd), pytest.param("uffd-async", marks=needs_async)]
 
 
-def sanitizers_there(folder: Path) -> bool:
-    source = folder / "empty.c"
-    source.write_text("int main(void) { return 0; }\n")
-    argv = ["gcc", "-fsanitize=address,undefined", "-o", folder / "empty", source]
-    return subprocess.run(argv, capture_output=True).returncode == 0
-
-
-@pytest.fixture(scope="module", params=["as shipped", "sanitized"])
-def program(request, tmp_path_factory):
-    """The scanner; "sanitized": any finding of ASAN or UBSAN ends it with another status than 0."""
-    if request.param == "as shipped":
-        return str(build_scan().path)
-    folder = tmp_path_factory.mktemp("sanitized")
-    if not sanitizers_there(folder):
-        pytest.skip("gcc here has no libasan and libubsan (libgcc-*-dev)")
-    flags = ["-O1", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread"]
-    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    built = folder / "scan"
-    subprocess.run(["gcc", *flags, "-o", built, *SOURCES.glob("*.c")], check=True)
-    return str(built)
-
-
 @pytest.fixture(scope="module")
 def writing(tmp_path_factory):
-    built = tmp_path_factory.mktemp("writing") / "writing"
-    source = Path(__file__).with_name("writing.c")
-    flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-static"]
-    subprocess.run(["gcc", *flags, "-o", built, source], check=True)
-    return built
+    return compiled("writing", tmp_path_factory.mktemp("writing"))
 
 
 class Child:
@@ -142,30 +112,6 @@ def scanner(program, mode, made, interval_us=LONG_US, ranges=None):
     scan = ScanProcess(program, mode, target, interval_us)
     scan.argv += ["--fd", str(made.uffd)]
     return scan
-
-
-def written(scan):
-    """Per range the numbers of the pages found written."""
-    return [{i for i, heat in enumerate(part.heat) if heat} for part in scan.hot()]
-
-
-class Rounds(Recorder):
-    def __init__(self):
-        self.flags = []
-        self.ended = []
-
-    def pages(self, start, page_bytes, flags):
-        self.flags.append(flags)
-
-    def round_ended(self, at_ns):
-        self.ended.append(at_ns)
-
-    def more(self) -> None:
-        """Wait until what was written before this call is told: the round after the next began."""
-        wanted, until = len(self.ended) + 2, time.monotonic() + 30
-        while len(self.ended) < wanted:
-            assert time.monotonic() < until, "no rounds come"
-            time.sleep(0.005)
 
 
 @pytest.mark.parametrize(
