@@ -1,7 +1,7 @@
 """What the machine counted during a run: what may explain its time, and what keeps arms honest.
 
 All grow only. `vmstat.*` are those of /proc/vmstat named below, `hotkit.*` those of a patched
-kernel (docs/kernel.md), `kvm.*` flushes of KVM (debugfs), `psi.*` stall time in us
+kernel (docs/kernel.md), `kvm.*` those of all VMs (debugfs), `psi.*` stall time in us
 (Documentation/accounting/psi.rst).
 """
 
@@ -18,7 +18,8 @@ _VMSTAT = (
     "pswp", "pgfault", "pgmajfault",
 )  # fmt: skip
 _KVM = Path("/sys/kernel/debug/kvm")
-_KVM_FILES = ("tlb_flush", "remote_tlb_flush", "remote_tlb_flush_requests", "exits", "pf_taken")
+# What KVM tells beside counts: how much there is now, how much it was at most, histograms.
+_KVM_NO_COUNTS = ("pages_", "max_", "nx_lpage_splits", "mmu_unsync", "guest_mode", "blocking")
 
 
 def counters() -> dict[str, int]:
@@ -42,7 +43,7 @@ def counters() -> dict[str, int]:
             found["swap"] = found.get("swap", 0) + value
     for name, value in pairs(text(HOTKIT + "counters")):
         found["hotkit." + name] = value
-    for name in _KVM_FILES:
+    for name in _kvm_files():
         said = (text(str(_KVM / name)) or "").strip()
         if said.isdigit():
             found["kvm." + name] = int(said)
@@ -52,6 +53,21 @@ def counters() -> dict[str, int]:
             if fields and fields[-1].startswith("total="):
                 found[f"psi.{kind}_{fields[0]}_us"] = int(fields[-1][6:])
     return found
+
+
+def _kvm_files() -> list[str]:
+    """Names of the files that count for all VMs: flushes, exits by kind, faults."""
+    try:
+        names = os.listdir(str(_KVM))  # noqa: PTH208 (each is looked at twice a run: strings do)
+    except OSError:
+        return []
+    return [
+        name
+        for name in names
+        if not name.startswith(_KVM_NO_COUNTS)
+        and not name.endswith("_hist")
+        and "-" not in name  # the directory of one VM: PID-FD
+    ]
 
 
 def cpu_ns(root: Path = Path("/")) -> dict[str, int]:

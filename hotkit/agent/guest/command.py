@@ -1,20 +1,27 @@
 """`agent.pyz guest up|down|status`: a VM of this host, by hand or by the role vm.
 
 Told in one probe event, `guest` {"name", "act", "changed", "state", "said", "problems", "pid",
-"ssh", "machine"}; `said` and `problems` are sentences.
+"ssh", "since_s", "machine"}; `said` and `problems` are sentences, `machine` is what the guest's own
+agent says of it (None where it does not answer).
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hotkit.agent.guest.life import Guest
+from hotkit.agent.guest.link import bring
+from hotkit.agent.protocol import AgentError
 
 ACTS = ("up", "down", "status")
+_HELLO_S = 60
 _PR_SET_THP_DISABLE = 41  # include/uapi/linux/prctl.h; kept over exec (MMF_INIT_MASK)
 
 
@@ -47,10 +54,24 @@ def carry_out(
         guest={
             "name": guest.name, "act": act, "changed": changed, "state": state, "said": said,
             "problems": problems, "pid": guest.pid(), "ssh": state == "running",
-            "machine": None,
+            "since_s": guest.age_s(), "machine": _machine(guest) if state == "running" else None,
         },
     )  # fmt: skip
     return not problems
+
+
+def _machine(guest: Guest) -> dict[str, Any] | None:
+    """What the agent in the guest says of its machine; it is brought there for that."""
+    try:
+        there = bring(guest, Path(sys.argv[0]))
+        done = subprocess.run(
+            guest.ssh_words(["python3", there, "hello"]),
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=_HELLO_S,
+        )  # fmt: skip
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[0])["machine"]
+    except (AgentError, OSError, subprocess.SubprocessError, LookupError, ValueError):
+        return None
+    return found
 
 
 def _problems(guest: Guest, act: str, state: str, dry_run: bool) -> list[str]:

@@ -61,6 +61,15 @@ class Guest:
         found = self._unit_pid(self.unit) if self.ours else self._named_pid()
         return found if found and Path(f"/proc/{found}/maps").exists() else None
 
+    def age_s(self) -> float | None:
+        """Seconds since its process was started, None when there is none (proc(5), field 22)."""
+        pid = self.pid()
+        fields = (text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split() if pid else []
+        if len(fields) < 20:
+            return None
+        up_s = float((text("/proc/uptime") or "0").split()[0])
+        return round(up_s - int(fields[19]) / os.sysconf("SC_CLK_TCK"), 1)
+
     def prepare(self) -> None:
         """The folder and the way to it by ssh; nothing is started."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -35,7 +35,7 @@ class Link:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._rest = b""
         self._gone: str | None = None
-        agent, workload, scan = (self._bring(path) for path in files)
+        agent, workload, scan = (bring(guest, path) for path in files)
         words = ["python3", agent, "serve", "--binary", workload, "--scan", scan]
         try:
             self._child = subprocess.Popen(
@@ -119,24 +119,26 @@ class Link:
         why = f": {said[-1]}" if said else ""
         return f"guest {name}: the connection to its agent was lost{why}"
 
-    def _bring(self, path: Path) -> str:
-        """One file there, unless it is; named by what is in it, so that is enough."""
-        there = f"{DIRECTORY}/{path.name}"
-        script = (
-            f"test -s {there} && exit 0; umask 077; mkdir -p {DIRECTORY} && cat > {there}.part"
-            f" && chmod 755 {there}.part && mv {there}.part {there}"
-        )
-        with path.open("rb") as stream:
-            try:
-                done = subprocess.run(
-                    self._guest.ssh_words([script]), stdin=stream, stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE, timeout=_COPY_S,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                raise GuestGone(
-                    f"guest {self._guest.name}: {path.name} did not get there"
-                ) from None
-        if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip()
-            raise GuestGone(f"guest {self._guest.name}: {path.name} did not get there: {said}")
-        return there
+
+def bring(guest: Guest, path: Path) -> str:
+    """One file into the guest, unless it is there; returns its path there.
+
+    It is named by what is in it, so that its name is enough. GuestGone when it does not get there.
+    """
+    there = f"{DIRECTORY}/{path.name}"
+    script = (
+        f"test -s {there} && exit 0; umask 077; mkdir -p {DIRECTORY} && cat > {there}.part"
+        f" && chmod 755 {there}.part && mv {there}.part {there}"
+    )
+    with path.open("rb") as stream:
+        try:
+            done = subprocess.run(
+                guest.ssh_words([script]), stdin=stream, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, timeout=_COPY_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise GuestGone(f"guest {guest.name}: {path.name} did not get there") from None
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip()
+        raise GuestGone(f"guest {guest.name}: {path.name} did not get there: {said}")
+    return there

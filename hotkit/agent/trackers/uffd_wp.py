@@ -14,6 +14,8 @@ import fcntl
 import os
 import platform
 import struct
+import subprocess
+from typing import Any
 
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.trackers.base import Probe, Setting, Settings, Target
@@ -40,6 +42,11 @@ class UffdWp(Scanned):
         ),
     }
 
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        # Of a VM: its process, and the number that its userfaultfd has there.
+        self._vm: tuple[int, int] | None = None
+
     def probe(self, settings: Settings) -> Probe:
         features = features_here()
         if isinstance(features, Probe):
@@ -60,12 +67,36 @@ class UffdWp(Scanned):
         )
 
     def start(self, target: Target, settings: Settings) -> None:
-        if target.get("uffd", -1) < 0:
+        handle = target.get("uffd", -1)
+        if target["kind"] == "vm":
+            handle = self._open_in(target["pid"])
+        if handle < 0:
             raise AgentError(
                 "the workload has opened no userfaultfd", "workload: hotset, and run as root"
             )
         mode = "uffd-async" if settings["faults"] == "async" else "uffd"
-        self.start_scan(mode, target, settings, "--fd", str(target["uffd"]))
+        self.start_scan(mode, target, settings, "--fd", str(handle))
+
+    def stop(self) -> None:
+        try:
+            super().stop()
+        finally:
+            vm, self._vm = self._vm, None
+            if vm is not None:
+                self._scan_once("uffd-shut", "--pid", str(vm[0]), "--fd", str(vm[1]))
+
+    def _open_in(self, pid: int) -> int:
+        """A VM's process has opened none for us: it does so now (trackers/src/remote.c)."""
+        said = self._scan_once("uffd-open", "--pid", str(pid))
+        if not said.isdigit():
+            raise AgentError(f"the VM's process {pid} opens no userfaultfd: {said}")
+        self._vm = (pid, int(said))
+        return int(said)
+
+    def _scan_once(self, *words: str) -> str:
+        """What the scanner prints, or what it complains of."""
+        done = subprocess.run([self.scan_program, *words], capture_output=True, timeout=60)
+        return (done.stdout or done.stderr).decode(errors="replace").strip()
 
 
 def features_here() -> int | Probe:
