@@ -28,6 +28,7 @@ _MEASURES_HERE = {
     "test_quiesce_role",
     "test_gates_here",
     "test_bad_sweep",
+    "test_guest_link",
 }
 
 
