@@ -50,6 +50,7 @@ class RunCollector:
 
     def __init__(self, planned: Iterable[Mapping[str, Any]]) -> None:
         self._planned = {entry["run"]: entry for entry in planned}
+        self._in_guest = any(SCOPE in entry for entry in self._planned.values())
         self._open: dict[tuple[str, int], dict[str, Mapping[str, Any]]] = {}
         self._blocks: dict[int, dict[int, _Attempt]] = {}
         # In the order of the journal; the list is made anew only when runs were put aside.
@@ -146,7 +147,7 @@ class RunCollector:
         facts = parts.get("sample", {}).get("facts") or _NONE
         if facts:
             facts = self._facts.setdefault(repr(facts), facts)
-        result = _result(plan, parts, attempt, self._packer, facts)
+        result = _result(plan, parts, attempt, self._packer, facts, self._in_guest)
         self._at = None
         found = self._attempt(plan["block"], attempt)
         found.runs[name] = result
@@ -190,6 +191,7 @@ def _result(
     attempt: int,
     packer: DeltaPacker,
     facts: Mapping[str, Any],
+    in_guest: bool,
 ) -> RunResult:
     end, sample = parts["end"], parts.get("sample", {})
     settings, scope = parts["run"]["settings"], plan.get(SCOPE, "")
@@ -209,7 +211,7 @@ def _result(
         self_cpu=sample.get("self_cpu_ns", 0) / 1e9,
         accuracy=Accuracy(**end["accuracy"]) if end.get("accuracy") else None,
         errors=run_errors(
-            plan["tracker"], settings, bool(sample.get("moves_pages")), deltas, scope
+            plan["tracker"], settings, bool(sample.get("moves_pages")), deltas, scope, in_guest
         ),
         units=sample.get("units", {}),
         deltas=packer.pack(deltas),

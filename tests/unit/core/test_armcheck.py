@@ -79,6 +79,6 @@ def test_the_witness_is_where_the_tracker_ran(scope, flush, deltas, wrong):
 
 
 def test_pages_that_moved_in_the_guest():
-    assert run_errors("none", {}, False, {"guest.swap": 2}, "host") == (
+    assert run_errors("none", {}, False, {"guest.swap": 2}, "host", in_guest=True) == (
         "2 pages of the guest were swapped in a run that should only collect",
     )
