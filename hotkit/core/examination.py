@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotkit.core.answer import Answer, all_answered
-from hotkit.core.doctor import Finding, Gravity
+from hotkit.core.gravity import Finding, Gravity
 from hotkit.errors import ExitCode
 
 

@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hotkit.core.doctor import Finding, Gravity
 from hotkit.core.examination import Examination
+from hotkit.core.gravity import Finding, Gravity
 from hotkit.report.asking import host_title, silent_hosts
 
 _STYLE = {Gravity.PROBLEM: "bold red", Gravity.WARNING: "yellow", Gravity.FINE: "green"}

@@ -14,8 +14,8 @@ from hotkit.agent.trackers import TRACKERS
 from hotkit.cli import main
 from hotkit.cli.asking import asking
 from hotkit.core.answer import Answer, all_answered
-from hotkit.core.doctor import Finding, Gravity
 from hotkit.core.examination import Examination, HostFindings
+from hotkit.core.gravity import Finding, Gravity
 from hotkit.core.trackermatrix import HostTrackers, Verdict, verdicts_of
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.report.doctor import print_examination

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hotkit.core.doctor import Finding, Gravity, judge, judge_controller
+from hotkit.core.doctor import judge, judge_controller
+from hotkit.core.gravity import Finding, Gravity
 from hotkit.core.labels import Label, Platform
 from hotkit.core.units import GIB
 
