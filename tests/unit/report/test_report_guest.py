@@ -151,13 +151,17 @@ def test_a_sweep_without_a_guest_says_nothing_of_one(tmp_path):
 
 
 def test_html_has_sections_of_guest_and_flushes(there):
-    page = Page(html(there))
+    text = html(there)
+    page = Page(text)
     for line in LINES:
         assert line in page.words["guest"]
     for line in SEEN:
         assert line in page.words["accuracy"]
     assert "kvm remote_tlb_flush" in words(page.words["flushes"])
     assert "4,011" in page.words["flushes"]
+    # The lines of a cell stay lines: mean, spread, difference.
+    assert "th.right, td.right { text-align: right; white-space: pre; }" in text
+    assert '<td class="right">9,001\n+- 1.1\n+8,000</td>' in text
 
 
 def test_rows_of_runs(there):
