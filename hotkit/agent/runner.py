@@ -73,8 +73,8 @@ class Runner:
         """Say for each `{"tracker", "settings"}` whether it works here; whether all do."""
         works = True
         for item in wanted:
-            settings = settings_of(item["tracker"], item.get("settings"))
             scope = item.get("scope") or ""
+            settings = settings_of(item["tracker"], item.get("settings"), scope)
             tracker, found = self._stage.probe(item["tracker"], settings, scope)
             works = works and found.available
             where = {"scope": scope} if scope else {}
@@ -227,14 +227,15 @@ class Runner:
         Returns the end of the run, what was sampled, and how much the machine's counters grew.
         """
         who = {"run": run["run"], "attempt": attempt}
-        settings = settings_of(run["tracker"], run.get("settings"))
+        scope = run.get("scope") or ""
+        settings = settings_of(run["tracker"], run.get("settings"), scope)
         self._workload = self._stage.workload(kind, parameters)
-        tracker = self._stage.tracker(run["tracker"], run.get("scope") or "")
+        tracker = self._stage.tracker(run["tracker"], scope)
         began = time.monotonic_ns()
         try:
             truth = self._workload.start()
             self._emit("run", **who, tracker=tracker.name, settings=settings, truth=truth)
-            target = self._stage.target(truth)
+            target = self._stage.target(truth, settings)
             recorder = self._recorder(run["run"], target["ranges"])
             tracker.recorder = recorder
             self._tracker = tracker

@@ -60,8 +60,8 @@ class Here:
         made = self.tracker(name, scope)
         return made, made.probe(settings)
 
-    def target(self, truth: dict[str, Any]) -> Target:
-        """What a tracker is pointed at, of a workload that was started just now."""
+    def target(self, truth: dict[str, Any], settings: Settings | None = None) -> Target:
+        """What a tracker with these settings is pointed at, of a workload started just now."""
         return {
             "kind": "process",
             "pid": truth["pid"],
@@ -109,9 +109,9 @@ def tracker_kind(name: str) -> type[Tracker]:
     return TRACKERS[name]
 
 
-def settings_of(name: str, given: Settings | None) -> Settings:
+def settings_of(name: str, given: Settings | None, scope: str = "") -> Settings:
     """All settings of a tracker. AgentError for a wrong one."""
-    return complete(tracker_kind(name), given or {})
+    return complete(tracker_kind(name), given or {}, scope)
 
 
 def ranges_of(truth: dict[str, Any]) -> list[list[int]]:

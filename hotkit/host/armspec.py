@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import PLACEMENT
+from hotkit.agent.trackers.base import rules_of
 from hotkit.core.design import SCOPES, Arm
 
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr
@@ -63,7 +63,8 @@ class ArmSpec(BaseModel):
         if self.tracker not in TRACKERS:
             known = ", ".join(sorted(TRACKERS))
             raise ValueError(f"no tracker {self.tracker!r}: known are {known}")
-        rules = {**TRACKERS[self.tracker].settings, **PLACEMENT}
+        over_vm = self.scopes == ("host",)
+        rules = rules_of(TRACKERS[self.tracker], "host" if over_vm else "")
         for key, value in self.settings.items():
             if key not in rules:
                 known = ", ".join(sorted(rules))

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import PLACEMENT, Tracker
+from hotkit.agent.trackers.base import OVER_VM, PLACEMENT, Tracker
 from hotkit.core.trackermatrix import HostTrackers, Verdict
 from hotkit.report.asking import host_title, silent_hosts
 
@@ -50,15 +50,16 @@ def print_tracker(kind: type[Tracker], hosts: Sequence[HostTrackers], console: C
     for column in ("setting", "default"):
         table.add_column(column, no_wrap=True)
     table.add_column("meaning", overflow="fold")
-    for name, setting in {**kind.settings, **PLACEMENT}.items():
-        meaning = setting.help
+    shared = {**PLACEMENT, **OVER_VM}
+    for name, setting in {**kind.settings, **shared}.items():
+        meaning = setting.help + (" (scope: host)" if name in OVER_VM else "")
         if setting.choices:
             meaning += f" [{' | '.join(setting.choices)}]"
         if setting.least is not None:
             meaning += f" (at least {setting.least})"
         default = setting.default
         words = str(default).lower() if isinstance(default, bool) else str(default)
-        table.add_row(name, words, Text(meaning), style="dim" if name in PLACEMENT else "")
+        table.add_row(name, words, Text(meaning), style="dim" if name in shared else "")
     console.print(table)
     console.print()
     for host in hosts:

@@ -48,6 +48,17 @@ class RamMap:
                 found.append([start, end])
         return found
 
+    def behind(self, frames: Iterable[int]) -> list[list[int]]:
+        """The process's ranges that stand for guest frames (0: none), sorted, neighbours joined."""
+        pages = (self.hva(frame * PAGE_BYTES) for frame in frames if frame)
+        found: list[list[int]] = []
+        for hva in sorted({page for page in pages if page is not None}):
+            if found and found[-1][1] == hva:
+                found[-1][1] += PAGE_BYTES
+            else:
+                found.append([hva, hva + PAGE_BYTES])
+        return found
+
     def pages(self) -> int:
         return sum(size for _, size, _ in self.segments) // PAGE_BYTES
 

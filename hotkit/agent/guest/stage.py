@@ -23,7 +23,7 @@ from hotkit.agent.guest.vm import Vm
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.stage import Here, Programs, tracker_kind
-from hotkit.agent.trackers.base import Target, Tracker
+from hotkit.agent.trackers.base import Settings, Target, Tracker
 from hotkit.agent.undo import Undo
 from hotkit.agent.workloads.base import Workload
 
@@ -61,11 +61,14 @@ class WithGuest(Here):
             return GuestTracker(self._connected(), tracker_kind(name))
         return super().tracker(name)
 
-    def target(self, truth: dict[str, Any]) -> Target:
+    def target(self, truth: dict[str, Any], settings: Settings | None = None) -> Target:
         """The VM, for trackers in the host; those in the guest have the workload."""
         self._vm = self._look_at_vm()
         self._frames = self._guest_frames()
-        return self._vm.target()
+        found = self._vm.target()
+        if settings and settings.get("watch") == "workload":
+            found["ranges"] = self._vm.ram.behind(self._frames)
+        return found
 
     def counters(self) -> dict[str, int]:
         found = counters()

@@ -10,6 +10,7 @@ from hotkit.agent.samples import Recorder, Samples
 from hotkit.agent.undo import Undo
 
 # What a tracker is pointed at (DESIGN.md): {"kind": "process" | "cgroup" | "node" | "vm", ...}.
+# A vm is a process, has `slots` besides (guest/vm.py), and its `ranges` are the guest's RAM there.
 # A process has "pid", "ranges" ([[start, end], ...] of the memory that the workload works on),
 # "cpus" (where it may run), "cgroup" (a directory, None where there is no memory cgroup) and "uffd"
 # (the number of a userfaultfd that the process has opened, -1 where it has none).
@@ -70,6 +71,19 @@ PLACEMENT = {
     ),
     "cpu": Setting(0, "the CPU of placement: pinned", least=0),
 }
+# And these when it looks at a VM from the host.
+OVER_VM = {
+    "watch": Setting(
+        "vm",
+        "all RAM of the VM, or the pages of the workload alone: those only the guest can tell",
+        choices=("vm", "workload"),
+    ),
+}
+
+
+def rules_of(kind: type[Tracker], scope: str = "") -> dict[str, Setting]:
+    """All settings that a tracker has when it looks from there ("", guest or host)."""
+    return {**kind.settings, **PLACEMENT, **(OVER_VM if scope == "host" else {})}
 
 
 class Tracker:
@@ -129,9 +143,9 @@ class Tracker:
         raise NotImplementedError
 
 
-def complete(kind: type[Tracker], given: Settings) -> Settings:
+def complete(kind: type[Tracker], given: Settings, scope: str = "") -> Settings:
     """All settings of a tracker: what was given, else the defaults. AgentError for a wrong one."""
-    rules = dict(kind.settings, **PLACEMENT)
+    rules = rules_of(kind, scope)
     for name, value in given.items():
         if name not in rules:
             raise AgentError(
