@@ -59,7 +59,8 @@ def flush_table(result: FullResult, kinds: Sequence[FlushKind] | None = None) ->
         table.add_row(
             *where(row.scope, there),
             row.arm,
-            row.flush or "-",
+            # With blanks, so that a narrow page may break it.
+            (row.flush or "-").replace("+", " + "),
             *(_cell(row.counts[kind.key], count) for kind in kinds),
             "no result" if row.errors else _cell(row.elapsed, seconds),
         )

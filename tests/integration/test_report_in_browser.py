@@ -15,6 +15,7 @@ from hotkit.report.sweephtml import html
 from hotkit.sweep.folder import SweepResult
 from hotkit.sweep.report import read_sweep
 from tests.integration.chromium import Browser, chromium
+from tests.unit.guestsweeps import ARMS, GUEST, as_told
 from tests.unit.sweepfolders import FAST, IDLE, SLOW, SOFTDIRTY, make_sweep
 
 HEADINGS = [
@@ -42,6 +43,7 @@ CASES = {
     },
     "metal": {"platform": "metal", "scale": 0.0},
     "untrusted": {"arms": (SOFTDIRTY, IDLE, SLOW, FAST), "shift": 0.2},
+    "in a guest": {"arms": ARMS, "guest": GUEST, "nested": True, "as_told": as_told},
     "measured, untrusted": None,
 }  # fmt: skip
 # Not made up: a whole sweep as it was measured (tests/data/sweeps/README.md).

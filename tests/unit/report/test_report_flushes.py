@@ -59,7 +59,7 @@ def test_the_table_has_where_what_flushes_and_elapsed(folder):
         ("guest", "guest-flush", "primary"),
         ("guest", "guest-damon", "stock"),
         ("host", "host-damon", "stock"),
-        ("host", "host-both", "primary+secondary"),
+        ("host", "host-both", "primary + secondary"),
     ]
     off, *_, both = table.rows
     # 1000 in even blocks, 1002 in odd ones; local is the sum of two such counters.
@@ -165,7 +165,13 @@ def test_an_arm_that_did_not_flush_keeps_its_counts_as_evidence(tmp_path):
     said = printed(folder, 140)
     assert "sweep on tier1: UNDEFINED [emulated, nested]" in said
     row = plain(flush_table(read_sweep(folder))).rows[-1]
-    assert row[:5] == ("host", "host-both", "primary+secondary", "0\n+- 0\n-1,001", "0\n+- 0\n-11")
+    assert row[:5] == (
+        "host",
+        "host-both",
+        "primary + secondary",
+        "0\n+- 0\n-1,001",
+        "0\n+- 0\n-11",
+    )
     assert row[-1] == "no result"
     assert (
         "host-both: no result: flush: primary+secondary, but KVM counted no flush of the VM's TLBs"
@@ -206,9 +212,9 @@ def test_latex_and_markdown(folder):
     latex, markdown = (flushes_file(group, form).decode() for form in ("latex", "markdown"))
     assert r"\caption{Flushes per run, and elapsed seconds (emulated, nested)}" in latex
     assert r"where & arm & mode & kvm tlb\_flush & kvm remote\_tlb\_flush & host remote" in latex
-    assert r"host & host-both & primary+secondary & 9,001; $\pm$ 1.1; +8,000 &" in latex
+    assert r"host & host-both & primary + secondary & 9,001; $\pm$ 1.1; +8,000 &" in latex
     assert "**sweep on tier1: trustworthy [emulated, nested]**" in markdown
-    assert "| host | host-both | primary+secondary | 9,001; +- 1.1; +8,000 |" in markdown
+    assert "| host | host-both | primary + secondary | 9,001; +- 1.1; +8,000 |" in markdown
 
 
 def test_the_command(folder, capsys):

@@ -67,7 +67,7 @@ def test_where_stands_beside_each_arm(there):
         ("Slow-down against off,", "│ host-both   │ host  │"),
         ("Against ground truth:", "│ softdirty   │ guest │"),
         ("Overhead per sample (", "│ host-damon  │ host  │ ns per region check"),
-        ("Accuracy against cost (", "│ softdirty │ guest │"),
+        ("Accuracy against cost (", "│ softdirty   │ guest │"),
         ("Counters that moved,", "│ guest-flush │ guest │ vmstat.pgfault"),
     ):
         table = said.partition(title)[2].partition("└")[0]
