@@ -12,7 +12,8 @@
   python3 agent.pyz follow|stop|forget --sweep ID --session K
                                                its events; end it; remove what it kept (spool.py)
   python3 agent.pyz tiers --binary HOTSET      how far each node's memory is: one probe event
-  python3 agent.pyz doctor                     what it lacks for measuring: one probe event
+  python3 agent.pyz doctor [--in-guest]        what it lacks for measuring: one probe event; with
+                                               {"guests": [...]} on stdin also for VMs, and in them
   python3 agent.pyz quiesce check|apply|restore [--dry-run]
                                                make it quiet until restored: settings on stdin
   python3 agent.pyz guest up|down|status [--dry-run]
@@ -37,7 +38,7 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hotkit.agent import doctor
+from hotkit.agent import doctor, guestdoctor, vmdoctor
 from hotkit.agent.guest import command as guest
 from hotkit.agent.guest.serve import Server
 from hotkit.agent.protocol import AgentError, Emitter
@@ -145,7 +146,7 @@ def _job(
                 wanted = wanted["trackers"]
             runner.probe(wanted or [{"tracker": name} for name in sorted(TRACKERS)])
         if options.command == "doctor":
-            emitter.emit("probe", doctor=doctor.facts())
+            emitter.emit("probe", **_doctor(options.in_guest))
         return 0
     except AgentError as error:
         emitter.emit("error", run=None, message=error.message, fix=error.fix)
@@ -176,7 +177,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="agent.pyz", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("hello")
-    commands.add_parser("doctor")
+    ill = commands.add_parser("doctor")
+    ill.add_argument("--in-guest", action="store_true", help="only what it shows as a guest")
     for name in ("run", "start", "serve", "probe"):
         run = commands.add_parser(name)
         needed = name != "probe"
@@ -201,6 +203,17 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     become.add_argument("words", nargs="+", help="the program and its words")
     parser.set_defaults(binary=None, scan=None)
     return parser.parse_args(argv)
+
+
+def _doctor(in_guest: bool) -> dict[str, Any]:
+    """What the probe event says. In a guest nobody is at the other end of stdin."""
+    if in_guest:
+        return {"inside": guestdoctor.inside()}
+    wanted = _read_line()
+    if not wanted:
+        return {"doctor": doctor.facts()}
+    guests = guestdoctor.facts(wanted["guests"])
+    return {"doctor": doctor.facts(), "vm": vmdoctor.facts(), "guests": guests}
 
 
 def _left_behind(undo: Undo) -> list[str]:
