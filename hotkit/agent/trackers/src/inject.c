@@ -49,9 +49,16 @@ static const unsigned char syscall_code[2] = { 0x0f, 0x05 };
 
 static int peek(pid_t pid, uint64_t from, void *to, size_t bytes)
 {
-	struct iovec here = { to, bytes }, there = { (void *)from, bytes };
+	char path[64];
+	int file, got;
 
-	return process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)bytes ? 0 : -1;
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return -1;
+	got = pread(file, to, bytes, (off_t)from) == (ssize_t)bytes;
+	close(file);
+	return got ? 0 : -1;
 }
 
 /* A `syscall` instruction: the vdso has one, else any mapping that may be executed. 0: none. */
@@ -175,16 +182,24 @@ static int run(pid_t pid, struct user_regs_struct regs, uint64_t code, const str
 /* CPU time of the main thread, in ns; 0 where the kernel does not keep it (CONFIG_SCHED_INFO). */
 static uint64_t thread_ns(pid_t pid)
 {
-	char path[64], text[64] = "";
-	int file;
+	static int file = -1;
+	char text[64] = "";
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0 || read(file, text, sizeof(text) - 1) < 0)
-		*text = 0;
-	if (file >= 0)
-		close(file);
+	if (file < 0) {
+		snprintf(text, sizeof(text), "/proc/%d/task/%d/schedstat", pid, pid);
+		file = open(text, O_RDONLY | O_CLOEXEC);
+	}
+	if (pread(file, text, sizeof(text) - 1, 0) < 0)
+		return 0;
 	return strtoull(text, NULL, 10);
+}
+
+static int was_waiting(const struct user_regs_struct *regs)
+{
+	const long result = (long)regs->rax;
+
+	return (long)regs->orig_rax >= 0 &&
+	       (result == -EINTR || (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK));
 }
 
 /* epoll_wait() is not restarted by the kernel, whatever the stop's reason. One without a time limit can be,
@@ -195,19 +210,22 @@ static int waits_for_ever(const struct user_regs_struct *regs)
 	       (regs->orig_rax == SYS_epoll_wait || regs->orig_rax == SYS_epoll_pwait);
 }
 
-/* In a stop of PTRACE_INTERRUPT: the call, with everything as it was afterwards. -EAGAIN: not here. */
-static int stopped(pid_t pid, const struct call *call, long *result, uint64_t *spent_ns)
+/* In a stop of PTRACE_INTERRUPT: the call, with everything as it was afterwards. -EAGAIN: not here.
+ * `began`: thread_ns() when the stop was asked for. */
+static int stopped(pid_t pid, const struct call *call, long *result, uint64_t began, uint64_t *spent_ns)
 {
 	static uint64_t code;
 	const uint64_t all = ~0ull;
 	struct user_regs_struct regs;
 	unsigned char there[2];
-	uint64_t mask, before;
+	uint64_t mask;
 	int error = registers(PTRACE_GETREGSET, pid, &regs);
 
 	if (error)
 		return error;
-	before = thread_ns(pid);
+	/* Had it been waiting, it ran for the stop only; else what it did until then is its own affair. */
+	if (!was_waiting(&regs))
+		began = thread_ns(pid);
 	if ((long)regs.orig_rax < 0 && in_sequence(pid))
 		return -EAGAIN;
 	/* The process may be another program meanwhile. */
@@ -226,23 +244,41 @@ static int stopped(pid_t pid, const struct call *call, long *result, uint64_t *s
 	if (error || registers(PTRACE_SETREGSET, pid, &regs) ||
 	    ptrace(PTRACE_SETSIGMASK, pid, sizeof(mask), &mask))
 		return -ESRCH;
-	*spent_ns += thread_ns(pid) - before;
+	*spent_ns += thread_ns(pid) - began;
 	return 0;
+}
+
+/* Of a thread that has ended, whose process is still to be reaped, ptrace says EPERM. */
+static int has_ended(pid_t pid)
+{
+	char path[64], text[512] = "";
+	const char *name_end;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 1;
+	name_end = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
+	fclose(file);
+	return name_end && strchr("ZX", name_end[2]);
 }
 
 int inject(pid_t pid, const struct call *call, long *result, uint64_t *spent_ns)
 {
 	for (int tries = 0; tries < TRIES; tries++) {
+		uint64_t began;
 		int error;
 
 		if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD))
-			return -errno;
+			return errno == EPERM && has_ended(pid) ? -ESRCH : -errno;
+		began = thread_ns(pid);
 		if (ptrace(PTRACE_INTERRUPT, pid, 0, 0))
 			return -ESRCH;
 		error = to_interrupt(pid, STOP_SECONDS);
 		if (error)
 			return error;
-		error = stopped(pid, call, result, spent_ns);
+		error = stopped(pid, call, result, began, spent_ns);
 		ptrace(PTRACE_DETACH, pid, 0, 0);
 		if (error != -EAGAIN)
 			return error;

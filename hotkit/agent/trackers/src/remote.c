@@ -5,7 +5,8 @@
  * the scanner closes the socket between them, or is gone, it ends what it is at, undoes what was to be undone,
  * and ends.
  *
- * Between two calls nobody traces the process. Memory is read and written with process_vm_readv(2).
+ * Between two calls nobody traces the process. Memory is read and written through /proc/PID/mem: the kernel
+ * may have no process_vm_readv(2) (CONFIG_CROSS_MEMORY_ATTACH).
  */
 #define _GNU_SOURCE
 #include "remote.h"
@@ -19,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +40,7 @@ struct reply {
 };
 
 static pid_t process, keeper;
+static int memory = -1; /* /proc/PID/mem */
 static int line = -1; /* the scanner's end of the socket, then the keeper's */
 static uint64_t cpu_ns;
 
@@ -151,6 +152,7 @@ void remote_open(long pid)
 {
 	pid_t scanner = getpid();
 	sigset_t all;
+	char path[64];
 	int ends[2];
 
 	errno = EINVAL;
@@ -161,6 +163,8 @@ void remote_open(long pid)
 		refuse("the process has a seccomp filter, which may kill it for a call that is not its own");
 	if (status_of(pid, "TracerPid"))
 		refuse("the process is traced by another (a debugger, strace)");
+	snprintf(path, sizeof(path), "/proc/%ld/mem", pid);
+	memory = open_or_die(path, O_RDWR);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		die("socketpair");
 	keeper = fork();
@@ -238,16 +242,12 @@ static void copied(ssize_t done, size_t bytes, const char *what)
 
 void remote_read(uint64_t from, void *to, size_t bytes)
 {
-	const struct iovec here = { to, bytes }, there = { (void *)from, bytes };
-
-	copied(process_vm_readv(process, &here, 1, &there, 1, 0), bytes, "reading the process");
+	copied(pread(memory, to, bytes, (off_t)from), bytes, "reading the process");
 }
 
 void remote_write(uint64_t to, const void *from, size_t bytes)
 {
-	const struct iovec here = { (void *)from, bytes }, there = { (void *)to, bytes };
-
-	copied(process_vm_writev(process, &here, 1, &there, 1, 0), bytes, "writing to the process");
+	copied(pwrite(memory, from, bytes, (off_t)to), bytes, "writing to the process");
 }
 
 uint64_t remote_cpu_ns(void)
