@@ -188,7 +188,7 @@ class Guest:
         self._pin()
 
     def _pin(self) -> None:
-        """Each vCPU's thread on the CPU that its description names."""
+        """Each vCPU's thread on the CPU that its description names, QEMU's others on the rest."""
         pins = self.description.get("cpu_pins")
         if not pins:
             return
@@ -196,13 +196,20 @@ class Guest:
         while not (self.folder / QMP).exists() and self.pid() and time.monotonic() < until:
             time.sleep(0.1)
         with Qmp(self.folder / QMP) as qmp:
-            for cpu in qmp.ask("query-cpus-fast"):
-                pin = pins[cpu["cpu-index"]]
-                try:
-                    os.sched_setaffinity(cpu["thread-id"], {pin})
-                except OSError as error:
+            vcpus = {cpu["thread-id"]: cpu["cpu-index"] for cpu in qmp.ask("query-cpus-fast")}
+        rest = os.sched_getaffinity(0) - set(pins)
+        for task in Path(f"/proc/{self.pid()}/task").iterdir():
+            thread = int(task.name)
+            wanted = {pins[vcpus[thread]]} if thread in vcpus else rest
+            try:
+                if wanted:
+                    os.sched_setaffinity(thread, wanted)
+            except OSError as error:
+                if thread in vcpus:
                     raise AgentError(
-                        f"guest {self.name}: a vCPU cannot be put on CPU {pin}: {error.strerror}"
+                        f"guest {self.name}: its vCPU {vcpus[thread]} cannot be put on CPU"
+                        f" {pins[vcpus[thread]]}: {error.strerror}",
+                        "cpu_pins: CPUs that are online (hotkit topology show)",
                     ) from error
 
     def _check_backing(self) -> None:
