@@ -11,7 +11,7 @@ from hotkit.agentplace import Place, install
 from hotkit.core.answer import Answer
 from hotkit.errors import HotkitError
 from hotkit.host.agentlink import ask_agent
-from hotkit.host.inventory import load_inventory
+from hotkit.host.inventory import Inventory, load_inventory
 from hotkit.host.run import run
 from hotkit.host.runs import new_run_folder
 from hotkit.host.zipapp import Built, build_agent
@@ -25,23 +25,25 @@ Say = Callable[[str, str], None]  # (host, what happens there now)
 
 
 def ask_hosts(
-    inventory: str | Path,
+    inventory: str | Path | Inventory,
     *,
     limit: str | None,
     local: bool,
     command: str,
-    stdin: str = "",
+    stdin: str | Callable[[str], str] = "",
     say: Say = lambda host, what: None,
 ) -> list[Answer]:
     """`agent.pyz COMMAND` on every host, or on this machine; an answer each, in their order.
 
-    The agent is installed where it is not. Raises HotkitError (exit code 2) for a bad inventory,
-    before any host is contacted.
+    The agent is installed where it is not. `stdin` is what it reads, or says so of a host's name.
+    Raises HotkitError (exit code 2) for a bad inventory, before any host is contacted.
     """
     agent = build_agent()
+    read = stdin if callable(stdin) else lambda host: stdin
     if local:
-        return [_ask(Place("localhost", None, None), agent, Path(), command, stdin, say)]
-    known = load_inventory(inventory, limit)
+        place = Place("localhost", None, None)
+        return [_ask(place, agent, Path(), command, read(place.name), say)]
+    known = inventory if isinstance(inventory, Inventory) else load_inventory(inventory, limit)
     running = lab.running() if any(host.machine for host in known.hosts) else []
     folder = new_run_folder(command)
 
@@ -53,7 +55,7 @@ def ask_hosts(
                 advice=f"hotkit lab up {place.name}",
                 running=False,
             )
-        return _ask(place, agent, folder / place.name, command, stdin, say)
+        return _ask(place, agent, folder / place.name, command, read(place.name), say)
 
     places = [Place(host.name, host, known) for host in known.hosts]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:

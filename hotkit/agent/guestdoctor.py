@@ -66,9 +66,13 @@ def guest_facts(guest: Guest) -> dict[str, Any]:
 
 
 def process_facts(pid: int) -> dict[str, Any]:
-    """The process that is a VM: `exe`, `seccomp` (2: a filter), `ring`, `merging` pages (KSM)."""
+    """The process that is a VM: its program, and what stands in the way of looking at it.
+
+    `seccomp`: 2 for a filter; `tracer`: a pid, 0 for none; `ring`: QEMU was told to use KVM's dirty
+    ring; `merging`: pages that KSM has merged or may (ksm_merging_pages, Linux 5.19).
+    """
     folder = Path(f"/proc/{pid}")
-    status = re.search(r"^Seccomp:\s*(\d)", text(str(folder / "status")) or "", re.MULTILINE)
+    status = dict(re.findall(r"^(\w+):\s*(\d+)$", text(str(folder / "status")) or "", re.MULTILINE))
     words = (text(str(folder / "cmdline")) or "").split("\0")
     merging = line(str(folder / "ksm_merging_pages"))
     try:
@@ -77,7 +81,8 @@ def process_facts(pid: int) -> dict[str, Any]:
         exe = words[0]
     return {
         "exe": exe.rpartition("/")[2],
-        "seccomp": status[1] if status else None,
+        "seccomp": status.get("Seccomp"),
+        "tracer": status.get("TracerPid"),
         "ring": any("dirty-ring-size=" in word for word in words),
         "merging": int(merging) if merging.isdigit() else None,
     }

@@ -38,9 +38,10 @@ def facts() -> dict[str, Any]:
 def cpu_words(cpuinfo: str) -> dict[str, Any]:
     """Vendor, all flags and all VMX flags of the first CPU of /proc/cpuinfo."""
     first = cpuinfo.partition("\n\n")[0]
-    rows = dict(
-        (part.strip() for part in row.split(":", 1)) for row in first.splitlines() if ":" in row
-    )
+    rows: dict[str, str] = {}
+    for row in first.splitlines():
+        name, _, said = row.partition(":")
+        rows[name.strip()] = said.strip()
     return {
         "vendor": rows.get("vendor_id") or None,
         "flags": rows.get("flags", "").split(),

@@ -18,9 +18,12 @@ from hotkit.agent.gather import free_bytes, line, output, text, which
 from hotkit.agent.guest.life import ROOT
 from hotkit.agent.guest.words import PROGRAM
 from hotkit.agent.kvmoffer import offered
+from hotkit.agent.perf_event import online_cpus
 from hotkit.agent.trackers.kvm_dirty import KVM, no_kvm, no_ptrace
 
 HUGE_BYTES = 2 << 20
+# What a guest writes to a disk that stays as it is (block.c, with snapshot=on).
+QEMU_TEMPORARY = Path("/var/tmp")
 _MODULES = Path("/sys/module")
 # What changes how a scan or a dirty log over a VM works; those that the module has.
 _PARAMETERS = ("ept", "eptad", "pml", "npt", "nested", "enable_pmu", "tdp_mmu")
@@ -46,7 +49,8 @@ def facts() -> dict[str, Any]:
         "tlb_counters": tlb_counters(),
         "programs": programs,
         "qemu_version": qemu_version() if programs[PROGRAM] else None,
-        "space": space(ROOT),
+        "space": [space(path) for path in (ROOT, QEMU_TEMPORARY)],
+        "cpus_online": sorted(online_cpus()),
         "memory_available": memory_available(),
         "huge": huge_pages(),
         "thp": line("/sys/kernel/mm/transparent_hugepage/enabled") or None,
@@ -117,7 +121,7 @@ def qemu_version() -> str | None:
 
 
 def space(folder: Path) -> dict[str, Any]:
-    """Where guests are kept, and what is free there: of the first folder above that exists."""
+    """What is free in a folder, or where it would be made: the first one above that exists."""
     there = folder
     while not access.reachable(there) and there != there.parent:
         there = there.parent

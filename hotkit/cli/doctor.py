@@ -22,8 +22,9 @@ JSON_SCHEMA_VERSION = 1
     "Examine this machine: no inventory, no ssh.",
     "PATTERN",
 )
+@click.option("--guests", is_flag=True, help="What hosts lack for guests, even if they have none.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def command(inventory: str, limit: str | None, local: bool, as_json: bool) -> int:
+def command(inventory: str, limit: str | None, local: bool, guests: bool, as_json: bool) -> int:
     """Say what hosts lack for measuring, the gravest first, each with its evidence and the fix.
 
     Every running host is asked at once: rights, container, debugfs and tracefs, lockdown, cgroups,
@@ -31,6 +32,11 @@ def command(inventory: str, limit: str | None, local: bool, as_json: bool) -> in
     by itself (THP, NUMA balancing, KSM, swap), CPUs and their frequency, steal, clock, memory. So
     are the tools that this machine needs as the controller. Nothing is changed but that the agent
     is installed where it is not.
+
+    A host that has guests (hotkit_guests in the inventory), or with --guests every one, is asked
+    what trackers over a VM need, too: KVM and its nested paging, A bits in it, PML, who flushes and
+    who counts that, QEMU and memory for guests, hardware samples in guests. So is each guest that
+    is up, from within. No guest is started.
 
     \b
     A finding is
@@ -42,6 +48,7 @@ def command(inventory: str, limit: str | None, local: bool, as_json: bool) -> in
     Examples:
       hotkit doctor -i my-lab
       hotkit doctor --local
+      hotkit doctor -i my-lab --limit tier1 --guests
       hotkit doctor --json | jq '.hosts[] | {host, findings: [.findings[] | select(.fix)]}'
 
     Which trackers work is said by `hotkit trackers`.
@@ -49,7 +56,7 @@ def command(inventory: str, limit: str | None, local: bool, as_json: bool) -> in
     Exit codes: 0 no problem, 1 a problem, 2 bad input, 3 a host did not answer.
     """
     with asking() as say:
-        found = examine(inventory, limit=limit, local=local, say=say)
+        found = examine(inventory, limit=limit, local=local, guests=guests, say=say)
     if as_json:
         document = {
             "schema_version": JSON_SCHEMA_VERSION,
