@@ -39,14 +39,15 @@ class Vm:
         self.guest = guest
         self.pid = pid
         self._began = _start_time(pid)
-        self.vcpus = self._vcpu_threads()
         parts = guest_ram(ram)
         self.slots: list[list[int]] = []
         if guest.qmp is not None:
             with Qmp(guest.qmp) as qmp:
+                self.vcpus = _vcpus_of(qmp)
                 self.ram = map_by_asking(parts, lambda gpa: _hva(qmp, gpa))
                 self.slots = _slots(qmp.human("info mtree -f"), self.ram)
         else:
+            self.vcpus = _vcpus_by_name(pid)
 
             def holds(start: int, end: int, hva: int) -> bool:
                 inside = {gpa: said for gpa, said in marks.items() if start <= gpa < end}
@@ -85,29 +86,38 @@ class Vm:
         if self.guest.pid() != self.pid or _start_time(self.pid) != self._began:
             return [f"guest {name} {self.guest.how_it_ended()}"]
         found = []
-        if self._vcpu_threads() != self.vcpus:
-            found.append(f"guest {name}: the threads of its CPUs changed during the run")
-        if self.guest.qmp is not None:
+        if self.guest.qmp is None:
+            vcpus = _vcpus_by_name(self.pid)
+        else:
             try:
                 with Qmp(self.guest.qmp) as qmp:
                     status = qmp.ask("query-status")["status"]
+                    vcpus = _vcpus_of(qmp)
             except AgentError as error:
-                return [*found, f"guest {name}: {error.message}"]
+                return [f"guest {name}: {error.message}"]
             if status in ("postmigrate", "finish-migrate", "inmigrate"):
                 found.append(f"guest {name} was migrated away (QEMU says {status})")
             elif status != "running":
                 found.append(f"guest {name} stands still: QEMU says {status}")
+        if vcpus != self.vcpus:
+            found.append(f"guest {name}: the threads of its CPUs changed during the run")
         return found
 
-    def _vcpu_threads(self) -> list[int]:
-        """Thread ids; all threads where none has a name that tells."""
-        named, every = [], []
-        with suppress(OSError):
-            for task in Path(f"/proc/{self.pid}/task").iterdir():
-                every.append(int(task.name))
-                if _VCPU.match((text(str(task / "comm")) or "").strip()):
-                    named.append(int(task.name))
-        return sorted(named or every)
+
+def _vcpus_of(qmp: Qmp) -> list[int]:
+    """Thread ids of the vCPUs, as QEMU tells them."""
+    return sorted(int(cpu["thread-id"]) for cpu in qmp.ask("query-cpus-fast"))
+
+
+def _vcpus_by_name(pid: int) -> list[int]:
+    """Thread ids of the vCPUs of another monitor; all threads where no name tells."""
+    named, every = [], []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            every.append(int(task.name))
+            if _VCPU.match((text(str(task / "comm")) or "").strip()):
+                named.append(int(task.name))
+    return sorted(named or every)
 
 
 def _hva(qmp: Qmp, gpa: int) -> int:

@@ -16,7 +16,7 @@ def qemu_words(guest: dict[str, Any], kernel: str | None, initrd: str | None) ->
     """All words; QEMU is to be started in the guest's folder. `kernel` None: the disk's loader."""
     count = int(guest["cpus"])
     words = [
-        PROGRAM, "-name", "hotkit-guest-" + guest["name"],
+        PROGRAM, "-name", f"hotkit-guest-{guest['name']},debug-threads=on",
         "-no-user-config", "-nodefaults", "-display", "none",
         "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
         "-accel", "kvm", "-cpu", "host", "-machine", "q35", "-smp", str(count),
