@@ -10,6 +10,7 @@ import gzip
 import os
 import platform
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,22 @@ def modules(root: Path = _MODULES) -> dict[str, dict[str, Any]]:
     return found
 
 
-def kernel_options(release: str) -> tuple[str | None, dict[str, str]]:
-    """Where the running kernel's configuration is, and what it says of `_OPTIONS`: y, m or n.
-
-    Null and empty where there is none: hotkit's own is in /boot/hotkit.
-    """
-    places = [
+def places(release: str) -> tuple[str, ...]:
+    """Where a kernel's configuration may be: hotkit's own is in /boot/hotkit."""
+    return (
         "/proc/config.gz", f"/boot/config-{release}", f"/boot/hotkit/config-{release}",
         f"/lib/modules/{release}/config",
-    ]  # fmt: skip
-    for place in places:
+    )  # fmt: skip
+
+
+def kernel_options(
+    release: str, where: tuple[str, ...] | None = None
+) -> tuple[str | None, dict[str, str]]:
+    """Which file has the configuration, and what it says of `_OPTIONS`: y, m or n.
+
+    Null and empty where there is none.
+    """
+    for place in where or places(release):
         said = _config(place)
         if said is not None:
             return place, options_of(said)
@@ -100,7 +107,7 @@ def _config(path: str) -> str | None:
     try:
         said = Path(path).read_bytes()
         return (gzip.decompress(said) if path.endswith(".gz") else said).decode(errors="replace")
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return None
 
 
