@@ -6,6 +6,7 @@
  *   write GPA STEP COUNT, read GPA STEP COUNT  what each pass does from now on (STEP in pages); "done" when
  *                   one whole pass has done it
  *   log             errno of KVM_GET_DIRTY_LOG for each slot (0: its log is on)
+ *   dirty           how many pages the log of each slot of memory has (and clears them, as KVM does)
  *   slots           whether the VM has the slots that it was given, and no other
  *   state           {"passes", "polls", "wrong"}: passes of the guest; what poll() may not return
  * At end of file it exits. Words:
@@ -128,6 +129,19 @@ static void say_log(void)
 	printf("]\n");
 }
 
+static long dirty_pages(const struct kvm_userspace_memory_region *s)
+{
+	static uint64_t bitmap[1 << 16];
+	struct kvm_dirty_log log = { .slot = s->slot, .dirty_bitmap = bitmap };
+	long count = 0;
+
+	memset(bitmap, 0, sizeof(bitmap));
+	try(ioctl(vm, KVM_GET_DIRTY_LOG, &log), "KVM_GET_DIRTY_LOG");
+	for (size_t k = 0; k < sizeof(bitmap) / sizeof(*bitmap); k++)
+		count += __builtin_popcountll(bitmap[k]);
+	return count;
+}
+
 /* A slot of our own fits into every gap, and is in the way of every slot. */
 static int fits(uint64_t gpa, uint64_t bytes)
 {
@@ -194,6 +208,8 @@ static void obey(void)
 				return;
 			if (!strcmp(line, "log\n"))
 				say_log();
+			else if (!strcmp(line, "dirty\n"))
+				printf("%ld %ld\n", dirty_pages(&slot[1]), dirty_pages(&slot[2]));
 			else if (!strcmp(line, "slots\n"))
 				printf("%s\n", all_slots_are_there() ? "the same" : "changed");
 			else if (!strcmp(line, "state\n"))

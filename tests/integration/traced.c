@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ enum { WAIT_MS = 20 };
 static volatile int ending, waiting, only_when_waiting;
 static volatile long sent, handled, wrong, loops;
 static pthread_t first;
-static int event, pipe_ends[2];
+static int event, set, pipe_ends[2], own[2];
 
 static void on_signal(int number, siginfo_t *info, void *unused)
 {
@@ -135,16 +136,11 @@ static void one_futex(void)
 
 static void one_epoll(void)
 {
-	static int set = -1;
-	struct epoll_event said = { .events = EPOLLIN };
+	struct epoll_event said;
 	const long before = handled;
 	uint64_t count;
 	int got;
 
-	if (set < 0) {
-		set = epoll_create1(EPOLL_CLOEXEC);
-		epoll_ctl(set, EPOLL_CTL_ADD, event, &said);
-	}
 	got = epoll_wait(set, &said, 1, -1);
 	if (got < 0)
 		wrong += errno != EINTR || handled == before;
@@ -180,11 +176,8 @@ static void one_sigsuspend(void)
 /* Short calls, one after the other: their results and their memory. */
 static void some_calls(void)
 {
-	static int own[2] = { -1, -1 };
 	char text[8] = "";
 
-	if (own[0] < 0 && pipe(own))
-		wrong++;
 	for (int i = 0; i < 1000; i++) {
 		wrong += write(own[1], "a tale\n", 8) != 8 || read(own[0], text, 8) != 8;
 		wrong += strcmp(text, "a tale\n") != 0 || close(-1) != -1 || errno != EBADF;
@@ -238,6 +231,18 @@ aborted:
 	return;
 }
 
+/* Nothing stops a thread that waits for a child of vfork(2). */
+static void one_vfork(void)
+{
+	pid_t child = vfork();
+
+	if (child == 0) {
+		usleep(12000000);
+		_exit(0);
+	}
+	wrong += child < 0 || (waitpid(child, NULL, 0) != child);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -249,8 +254,10 @@ int main(int argc, char **argv)
 		{ "futex", one_futex, 0 },	{ "epoll", one_epoll, 0 }, { "read", one_read, 0 },
 		{ "sigsuspend", one_sigsuspend, 1 }, { "calls", some_calls, 0 },
 		{ "spin", one_spin, 0 },	{ "sequence", one_sequence, 0 },
+		{ "vfork", one_vfork, 0 },
 	};
 	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct epoll_event readable = { .events = EPOLLIN };
 	void (*once)(void) = NULL;
 	pthread_t second;
 	sigset_t signals;
@@ -259,7 +266,9 @@ int main(int argc, char **argv)
 		if (argc > 1 && !strcmp(argv[1], mode[i].name))
 			once = mode[i].once, only_when_waiting = mode[i].masked;
 	event = eventfd(0, EFD_CLOEXEC);
-	if (!once || event < 0 || pipe(pipe_ends))
+	set = epoll_create1(EPOLL_CLOEXEC);
+	if (!once || event < 0 || epoll_ctl(set, EPOLL_CTL_ADD, event, &readable) || pipe(pipe_ends) ||
+	    pipe(own))
 		return 2;
 	first = pthread_self();
 	sigfillset(&signals);

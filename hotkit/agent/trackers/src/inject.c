@@ -45,20 +45,19 @@
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
 
-static const unsigned char syscall_code[2] = { 0x0f, 0x05 };
-
-static int peek(pid_t pid, uint64_t from, void *to, size_t bytes)
+/* 8 bytes of a stopped thread's memory; 0 where there is none. */
+static uint64_t word_at(pid_t pid, uint64_t address)
 {
-	char path[64];
-	int file, got;
+	long word;
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return -1;
-	got = pread(file, to, bytes, (off_t)from) == (ssize_t)bytes;
-	close(file);
-	return got ? 0 : -1;
+	errno = 0;
+	word = ptrace(PTRACE_PEEKDATA, pid, address, NULL);
+	return errno ? 0 : (uint64_t)word;
+}
+
+static int is_syscall(pid_t pid, uint64_t address)
+{
+	return (word_at(pid, address) & 0xffff) == 0x050f;
 }
 
 /* A `syscall` instruction: the vdso has one, else any mapping that may be executed. 0: none. */
@@ -67,12 +66,15 @@ static uint64_t find_syscall(pid_t pid)
 	static unsigned char code[1 << 20];
 	char path[64], line[512], rights[5], name[16];
 	uint64_t start, end, found = 0;
+	int memory;
 	FILE *maps;
 
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	memory = open(path, O_RDONLY | O_CLOEXEC);
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	maps = fopen(path, "re");
 	while (maps && fgets(line, sizeof(line), maps)) {
-		size_t bytes;
+		ssize_t bytes;
 		void *at;
 		int in_vdso;
 
@@ -80,10 +82,11 @@ static uint64_t find_syscall(pid_t pid)
 		if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %15s", &start, &end, rights, name) < 3)
 			continue;
 		in_vdso = !strcmp(name, "[vdso]");
-		bytes = end - start < sizeof(code) ? end - start : sizeof(code);
-		if (rights[2] != 'x' || (found && !in_vdso) || peek(pid, start, code, bytes))
+		if (rights[2] != 'x' || (found && !in_vdso))
 			continue;
-		at = memmem(code, bytes, syscall_code, sizeof(syscall_code));
+		bytes = end - start < sizeof(code) ? (ssize_t)(end - start) : (ssize_t)sizeof(code);
+		bytes = pread(memory, code, (size_t)bytes, (off_t)start) - 6; /* word_at() reads 8 */
+		at = bytes > 0 ? memmem(code, (size_t)bytes, "\x0f\x05", 2) : NULL;
 		if (at)
 			found = start + (uint64_t)((unsigned char *)at - code);
 		if (at && in_vdso)
@@ -91,6 +94,8 @@ static uint64_t find_syscall(pid_t pid)
 	}
 	if (maps)
 		fclose(maps);
+	if (memory >= 0)
+		close(memory);
 	return found;
 }
 
@@ -102,10 +107,9 @@ static int in_sequence(pid_t pid)
 		uint64_t area;
 		uint32_t bytes, signature, flags, pad;
 	} rseq = { 0 };
-	uint64_t sequence = 0;
 
 	return ptrace(RSEQ_CONFIGURATION, pid, sizeof(rseq), &rseq) > 0 && rseq.area &&
-	       !peek(pid, rseq.area + 8, &sequence, sizeof(sequence)) && sequence;
+	       word_at(pid, rseq.area + 8);
 }
 
 /* The next stop of the thread; `seconds` < 0: however long it takes. SIGCHLD must be blocked. */
@@ -217,7 +221,6 @@ static int stopped(pid_t pid, const struct call *call, long *result, uint64_t be
 	static uint64_t code;
 	const uint64_t all = ~0ull;
 	struct user_regs_struct regs;
-	unsigned char there[2];
 	uint64_t mask;
 	int error = registers(PTRACE_GETREGSET, pid, &regs);
 
@@ -229,7 +232,7 @@ static int stopped(pid_t pid, const struct call *call, long *result, uint64_t be
 	if ((long)regs.orig_rax < 0 && in_sequence(pid))
 		return -EAGAIN;
 	/* The process may be another program meanwhile. */
-	if (!code || peek(pid, code, there, 2) || memcmp(there, syscall_code, 2))
+	if (!code || !is_syscall(pid, code))
 		code = find_syscall(pid);
 	if (!code)
 		return -ENOEXEC;

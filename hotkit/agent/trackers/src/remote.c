@@ -236,7 +236,7 @@ static void copied(ssize_t done, size_t bytes, const char *what)
 	if (done == (ssize_t)bytes)
 		return;
 	if (done >= 0)
-		errno = EFAULT;
+		errno = done ? EFAULT : ESRCH; /* nothing: its memory is gone, and so is it */
 	die(what);
 }
 
