@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scanning import PAGE, Rounds, compiled, written
-from test_remote_calls import keepers, lend, shut, wait_for
+from test_remote_calls import descriptors, keepers, wait_for
 
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.scanprocess import ScanProcess
@@ -458,17 +458,18 @@ def main_thread_ns(pid):
     isinstance(features_here(), Probe) or not features_here() & 1,
     reason="no userfaultfd with write protection for us here",
 )
-def test_uffd_wp_over_a_vm_by_a_userfaultfd_opened_in_it(program, minivm, tmp_path):
-    """A guest's write traps as any other: the same pages as of the dirty log."""
+def test_uffd_wp_over_a_vm(program, minivm, tmp_path):
+    """By a userfaultfd opened in its process: a guest's write traps as any other."""
     tracker = UffdWp(Undo(tmp_path))
     tracker.scan_program = program
     with running(minivm) as vm:
+        before = descriptors(vm.pid)
         vm.write(vm.second, 9, 3, 2)
-        uffd = lend(program, vm.pid)
         tracker.recorder = rounds = Rounds()
-        tracker.start(dict(vm.target, uffd=uffd), complete(UffdWp, {"interval_ms": 20}))
+        tracker.start(vm.target, complete(UffdWp, {"interval_ms": 20}))
+        assert len(descriptors(vm.pid)) == len(before) + 1
         rounds.more()
         tracker.stop()
-        shut(program, vm.pid, uffd)
+        assert descriptors(vm.pid) == before
         vm.assert_unharmed()
     assert written(tracker) == [set(), {9, 11, 13}]
