@@ -18,7 +18,7 @@ from hotkit.core.kvmdoctor import INTEL, reload, switched_on
 
 OLDEST_FORMAT = 4
 HYBRID = "cpu_core"
-_PERF_IN_HOST = "perf in the host has the vCPU's threads; in the guest event: page-faults only"
+_WITHOUT = "without, perf in the guest has event: page-faults only"
 _ENABLE_PMU = "/sys/module/kvm/parameters/enable_pmu"
 
 
@@ -40,7 +40,7 @@ def guest_samples(pmu: Mapping[str, Any], pmus: Mapping[str, bool]) -> Finding:
         if pmus.get("ibs_op"):
             return fine(code, "the guest has IBS (ibs_op)")
         return warning(
-            code, f"the guest has no IBS (PMUs: {names}): KVM does not pass it on", _PERF_IN_HOST
+            code, f"the guest has no IBS (PMUs: {names}): KVM does not pass it on", _WITHOUT
         )
     if "cpu" not in pmus:
         return warning(
@@ -60,7 +60,7 @@ def guest_samples(pmu: Mapping[str, Any], pmus: Mapping[str, bool]) -> Finding:
     return warning(
         code,
         f"missing: data addresses: the guest has PEBS with basic records only ({evidence})",
-        f"another kernel on its host (guest-pebs-kvm); {_PERF_IN_HOST}",
+        f"another kernel on its host (guest-pebs-kvm); {_WITHOUT}",
     )
 
 
@@ -117,7 +117,7 @@ def _vpmu(vm: Mapping[str, Any], pmus: Mapping[str, bool]) -> Finding:
 
 def _cpu(pmu: Mapping[str, Any]) -> Finding:
     code = "guest-pebs-cpu"
-    fix = f"Ice Lake server or later; {_PERF_IN_HOST}"
+    fix = f"Ice Lake server or later; {_WITHOUT}"
     if "pebs" not in pmu["flags"] and not pmu["pebs_said"]:
         return warning(code, "the CPU shows no PEBS (flags of /proc/cpuinfo)", fix)
     value = pmu["perf_capabilities"]
@@ -149,14 +149,14 @@ def _kvm(vm: Mapping[str, Any]) -> Finding:
             f"KVM offers its guests no PEBS (CPUID 1, EDX bit 21: {int(offer['ds'])}; {evidence})",
             "a kernel that passes PEBS on (Linux 6.0)"
             if able
-            else f"see guest-vpmu and guest-pebs-cpu; {_PERF_IN_HOST}",
+            else f"see guest-vpmu and guest-pebs-cpu; {_WITHOUT}",
         )
     if pebs_format(value) >= OLDEST_FORMAT and not value >> 14 & 1:
         return warning(
             code,
             f"KVM offers its guests PEBS without PEBS_BASELINE ({evidence}): records have no data"
             " address, which kernels of since April 2024 hold back",
-            f"an earlier kernel (6.0 to 6.8.7) on the host; {_PERF_IN_HOST}",
+            f"an earlier kernel (6.0 to 6.8.7) on the host; {_WITHOUT}",
         )
     return fine(code, f"KVM offers its guests PEBS with data addresses ({evidence})")
 
@@ -164,11 +164,11 @@ def _kvm(vm: Mapping[str, Any]) -> Finding:
 def _ibs(vm: Mapping[str, Any]) -> Finding:
     code = "guest-ibs"
     if "ibs" not in vm["pmu"]["flags"]:
-        return warning(code, "the CPU shows no IBS (flags of /proc/cpuinfo)", _PERF_IN_HOST)
+        return warning(code, "the CPU shows no IBS (flags of /proc/cpuinfo)", _WITHOUT)
     if vm["offered"] and vm["offered"]["ibs"]:
         return fine(code, "KVM offers its guests IBS (CPUID 0x80000001, ECX bit 10)")
     return warning(
         code,
         "KVM offers its guests no IBS (CPUID 0x80000001, ECX bit 10 of KVM_GET_SUPPORTED_CPUID)",
-        f"a kernel that does; {_PERF_IN_HOST}",
+        f"a kernel that does; {_WITHOUT}",
     )
