@@ -203,7 +203,9 @@ def test_doctor_asks_and_leaves_nothing(agent):
         in_namespace(MOUNT, [*NOBODY, PYTHON, str(agent), "doctor"]),
         in_namespace(UNMOUNT, [PYTHON, str(agent), "doctor"]),
     ):
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=120, check=False, input=""
+        )
         assert (done.returncode, done.stderr) == (0, "")
         hello, event = map(json.loads, done.stdout.splitlines())
         assert hello["type"] == "hello" and event["doctor"]["schema_version"] == 1
