@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 # A guest's clock that differs by more from the host's is told as a warning. NTP slews by 0.05 % at
-# most, and two messages that are late by a millisecond each make 0.1 % of two seconds.
+# most.
 MOST_CLOCK_DIFFERENCE = 0.01
 
 
@@ -32,15 +32,24 @@ class VmSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
-    """What passed between the same two messages by the host's clock and the guest's, in seconds."""
+    """What passed between two looks by the host's clock and the guest's, in seconds.
+
+    `error`: how far the guest's may be off, since nobody looks at both at once.
+    """
 
     host: float
     guest: float
+    error: float = 0.0
 
     @property
     def difference(self) -> float:
         """Seconds that the guest counted more."""
         return self.guest - self.host
+
+    @property
+    def apart(self) -> bool:
+        """Whether they differ by more than MOST_CLOCK_DIFFERENCE, whatever the error."""
+        return abs(self.difference) - self.error > MOST_CLOCK_DIFFERENCE * self.host
 
     @property
     def fraction(self) -> float:
@@ -129,7 +138,7 @@ def clock_check(clocks: Sequence[Clocks]) -> ClockCheck | None:
     return ClockCheck(
         runs=len(clocks),
         largest=max(clocks, key=lambda one: abs(one.fraction)),
-        beyond=sum(abs(one.fraction) > MOST_CLOCK_DIFFERENCE for one in clocks),
+        beyond=sum(one.apart for one in clocks),
     )
 
 

@@ -222,7 +222,11 @@ def _result(
         flush=intern(flush) if isinstance(flush, str) else None,
         facts=facts,
         vm=VmSeen(**{key: vm[key] for key in VmSeen.__slots__ if key in vm}) if vm else None,
-        clocks=Clocks(host=clocks["host_ns"] / 1e9, guest=clocks["guest_ns"] / 1e9)
+        clocks=Clocks(
+            host=clocks["host_ns"] / 1e9,
+            guest=clocks["guest_ns"] / 1e9,
+            error=clocks.get("error_ns", 0) / 1e9,
+        )
         if clocks
         else None,
     )

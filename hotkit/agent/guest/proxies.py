@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 from hotkit.agent.guest.link import GuestGone, Link
-from hotkit.agent.guest.serve import now_ns
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.samples import Samples
 from hotkit.agent.trackers.base import Probe, Settings, Target, Tracker
@@ -36,12 +35,17 @@ class GuestWorkload(Workload):
         return truth
 
     def run(self) -> dict[str, Any]:
-        """As Workload, with `clocks`: the same time by the host's clock and by the guest's."""
-        began = now_ns()
-        said = self._link.timed("run", _RUN_S)
-        host_ns = now_ns() - began
-        guest_ns = said["ended_ns"] - said["began_ns"]
-        return dict(said["answer"], clocks={"host_ns": host_ns, "guest_ns": guest_ns})
+        """As Workload, with `clocks`: what passed by the host's clock and by the guest's between
+        two looks at both, and how far these may be off (all in ns)."""
+        before = self._link.clocks()
+        said = self._link.ask("run", _RUN_S)
+        after = self._link.clocks()
+        clocks = {
+            "host_ns": after[0] - before[0],
+            "guest_ns": after[1] - before[1],
+            "error_ns": before[2] + after[2],
+        }
+        return dict(said, clocks=clocks)
 
     def stop(self) -> None:
         if self._started:

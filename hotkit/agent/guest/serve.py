@@ -135,6 +135,9 @@ class Server:
             "hot": [part.as_json() for part in self._tracker.hot()],
         }
 
+    def do_clock(self) -> Answer:
+        """Nothing: every answer carries the time."""
+
     def do_counters(self) -> Answer:
         return counters()
 

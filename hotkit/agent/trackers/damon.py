@@ -210,6 +210,8 @@ class Damon(Tracker):
         else:
             ranges = iomem_ram()
         if settings["operations"] != "vaddr":
+            # For vaddr the kernel does this itself (mm/damon/vaddr.c, __damon_va_init_regions()).
+            ranges = evenly_split(ranges, settings["min_regions"])
             write_knob(CONTEXT + "targets/0/regions/nr_regions", str(len(ranges)))
             for number, (start, end) in enumerate(ranges):
                 region = f"{CONTEXT}targets/0/regions/{number}/"
@@ -263,6 +265,18 @@ class Damon(Tracker):
             last = region.at_ns
         if last is not None:
             self.recorder.round_ended(last)
+
+
+def evenly_split(ranges: list[Any], least: int) -> list[tuple[int, int]]:
+    """The [start, end) ranges in pieces of about equal size, at least `least` where pages allow."""
+    pages = sum(end - start for start, end in ranges) // PAGE_BYTES
+    found: list[tuple[int, int]] = []
+    for start, end in ranges:
+        own = (end - start) // PAGE_BYTES
+        pieces = max(1, min(own, -(-least * own // max(pages, 1))))
+        borders = [start + own * number // pieces * PAGE_BYTES for number in range(pieces + 1)]
+        found += [(borders[number], borders[number + 1]) for number in range(pieces)]
+    return found
 
 
 def page_counts(regions: list[Region], start: int, end: int) -> list[int]:

@@ -24,10 +24,11 @@ from hotkit.agent.trackers.base import Probe, Setting, Settings, Target
 from hotkit.agent.trackers.scanned import Scanned
 
 KVM = Path("/dev/kvm")
-PML = (
-    Path("/sys/module/kvm_intel/parameters/pml"),
-    Path("/sys/module/kvm_amd/parameters/pml"),
-)
+# By the CPU's flag.
+PML = {
+    "vmx": "sys/module/kvm_intel/parameters/pml",
+    "svm": "sys/module/kvm_amd/parameters/pml",
+}
 PTRACE_SCOPE = "/proc/sys/kernel/yama/ptrace_scope"
 _CHECK_EXTENSION = 0xAE03  # KVM_CHECK_EXTENSION: _IO(0xAE, 0x03)
 _MANUAL_PROTECT2 = 168  # KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: KVM_CLEAR_DIRTY_LOG is there (5.2)
@@ -75,11 +76,18 @@ class KvmDirty(Scanned):
         return self._scan.said if self._scan else {}
 
 
-def mechanism() -> str:
-    """How this machine's KVM learns of a guest's write; it says so in a module's parameter."""
-    if any((text(str(path)) or "").strip() in ("Y", "1") for path in PML):
-        return "PML"
-    return "write protection"
+def mechanism(root: Path = Path("/")) -> str:
+    """How this machine's KVM learns of a guest's write; it says so in a module's parameter.
+
+    `root` is another place than / for tests.
+    """
+    flags = (
+        (text(str(root / "proc/cpuinfo")) or "").partition("\nflags")[2].partition("\n")[0].split()
+    )
+    module = "vmx" if "vmx" in flags else "svm"
+    # A kernel with both built in has the other's parameter as well, whatever the CPU.
+    on = (text(str(root / PML[module])) or "").strip() in ("Y", "1")
+    return "PML" if on and module in flags else "write protection"
 
 
 def no_kvm() -> tuple[str, str] | None:

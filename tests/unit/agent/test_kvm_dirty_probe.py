@@ -18,24 +18,29 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives up rights, makes d
 
 
 @pytest.mark.parametrize(
-    ("intel", "amd", "said"),
+    ("flag", "intel", "amd", "said"),
     [
-        ("Y", None, "PML"),
-        ("N", None, "write protection"),
-        (None, "Y", "PML"),
-        (None, "1", "PML"),
-        (None, "N", "write protection"),
-        (None, None, "write protection"),
+        ("vmx", "Y", None, "PML"),
+        ("vmx", "N", None, "write protection"),
+        ("vmx", "N", "Y", "write protection"),
+        ("svm", None, "Y", "PML"),
+        ("svm", None, "1", "PML"),
+        ("svm", None, "N", "write protection"),
+        # Both built in: the other's parameter says nothing about this CPU.
+        ("svm", "Y", None, "write protection"),
+        ("", "Y", None, "write protection"),
     ],
 )
-def test_the_mechanism_is_the_modules_parameter(intel, amd, said, tmp_path, monkeypatch):
-    """A kvm_amd without the parameter has no PML, nor has a KVM that is neither."""
-    paths = (tmp_path / "intel", tmp_path / "amd")
-    for path, text in zip(paths, (intel, amd), strict=True):
-        if text is not None:
-            path.write_text(text + "\n")
-    monkeypatch.setattr(kvm_dirty, "PML", paths)
-    assert mechanism() == said
+def test_the_mechanism_is_the_parameter_of_the_cpus_module(flag, intel, amd, said, tmp_path):
+    for module, value in (("kvm_intel", intel), ("kvm_amd", amd)):
+        if value is not None:
+            folder = tmp_path / "sys/module" / module / "parameters"
+            folder.mkdir(parents=True)
+            (folder / "pml").write_text(value + "\n")
+    (tmp_path / "proc").mkdir()
+    rows = f"processor\t: 0\nflags\t\t: fpu {flag} sse\nvmx flags\t: vnmi\n"
+    (tmp_path / "proc/cpuinfo").write_text(rows)
+    assert mechanism(tmp_path) == said
 
 
 def test_no_device(tmp_path, monkeypatch):
