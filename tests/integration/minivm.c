@@ -5,9 +5,10 @@
  * {"slots": [[gpa, bytes, hva], ...], "vm": FD}. Then a line each on stdin, answered by one:
  *   write GPA STEP COUNT, read GPA STEP COUNT  what each pass does from now on (STEP in pages); "done" when
  *                   one whole pass has done it
+ *   once GPA STEP COUNT  the same as write, in one pass only
  *   log             errno of KVM_GET_DIRTY_LOG for each slot (0: its log is on)
  *   dirty           how many pages the log of each slot of memory has (and clears them, as KVM does)
- *   slots           whether the VM has the slots that it was given, and no other
+ *   slots           whether the VM (and the other) has the slots that it was given, and no other
  *   state           {"passes", "polls", "wrong"}: passes of the guest; what poll() may not return
  * At end of file it exits. Words:
  *   manual, initially-set  enable KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2
@@ -49,7 +50,7 @@ asm(".pushsection .rodata\n.global guest, guest_end\nguest:\n.code32\n"
 extern const char guest[], guest_end[];
 
 static struct kvm_userspace_memory_region slot[4];
-static int slots, kvm, vm, vcpu;
+static int slots, kvm, vm, other = -1, vcpu, only_once;
 static struct kvm_run *run;
 static uint32_t *orders, next_orders[6];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -111,6 +112,8 @@ static void *run_vcpu(void *unused)
 		pthread_mutex_lock(&lock);
 		passes++;
 		memcpy(orders, next_orders, sizeof(next_orders));
+		if (only_once)
+			only_once = next_orders[2] = 0;
 		pthread_mutex_unlock(&lock);
 		usleep(500);
 	}
@@ -143,14 +146,14 @@ static long dirty_pages(const struct kvm_userspace_memory_region *s)
 }
 
 /* A slot of our own fits into every gap, and is in the way of every slot. */
-static int fits(uint64_t gpa, uint64_t bytes)
+static int fits(int into, uint64_t gpa, uint64_t bytes)
 {
 	struct kvm_userspace_memory_region s = { 400, 0, gpa, bytes, slot[0].userspace_addr };
 
-	if (ioctl(vm, KVM_SET_USER_MEMORY_REGION, &s))
+	if (ioctl(into, KVM_SET_USER_MEMORY_REGION, &s))
 		return 0;
 	s.memory_size = 0;
-	try(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &s), "removing a slot");
+	try(ioctl(into, KVM_SET_USER_MEMORY_REGION, &s), "removing a slot");
 	return 1;
 }
 
@@ -161,24 +164,30 @@ static int all_slots_are_there(void)
 	for (int i = 0; i < slots; i++) { /* they are sorted */
 		uint64_t gpa = slot[i].guest_phys_addr, bytes = slot[i].memory_size;
 
-		if (fits(gpa, PAGE) || fits(gpa + bytes - PAGE, PAGE) || (gpa > end && !fits(end, gpa - end)))
+		if (fits(vm, gpa, PAGE) || fits(vm, gpa + bytes - PAGE, PAGE))
+			return 0;
+		if (gpa > end && !fits(vm, end, gpa - end))
 			return 0;
 		end = gpa + bytes;
 	}
-	return fits(end, 1ull << 33);
+	return fits(vm, end, 1ull << 33) && (other < 0 || fits(other, SECOND, slot[2].memory_size));
 }
 
 static long order(const char *line)
 {
 	unsigned int gpa, step, count;
 	uint32_t *to = next_orders;
+	int once = 0;
 	long due;
 
 	if (sscanf(line, "read %u %u %u", &gpa, &step, &count) == 3)
 		to += 3;
+	else if (sscanf(line, "once %u %u %u", &gpa, &step, &count) == 3)
+		once = 1;
 	else if (sscanf(line, "write %u %u %u", &gpa, &step, &count) != 3)
 		try(-1, line);
 	pthread_mutex_lock(&lock);
+	only_once = once;
 	to[0] = gpa, to[1] = step * PAGE, to[2] = count;
 	due = passes + 2; /* the first that ends may have begun before */
 	pthread_mutex_unlock(&lock);
@@ -250,7 +259,7 @@ int main(int argc, char **argv)
 	}
 	kvm = try(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
 	if (two) {
-		vm = try(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
+		vm = other = try(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
 		add_slot(0, FIRST, bytes, 0, 0);
 		slots = 0;
 	}

@@ -63,6 +63,9 @@ class Vm:
     def write(self, slot, first, count=1, step=1):
         assert self.ask(f"write {slot[0] + first * PAGE} {step} {count}") == "done"
 
+    def once(self, slot, first, count=1, step=1):
+        assert self.ask(f"once {slot[0] + first * PAGE} {step} {count}") == "done"
+
     def read(self, slot, first, count=1, step=1):
         assert self.ask(f"read {slot[0] + first * PAGE} {step} {count}") == "done"
 
@@ -195,6 +198,27 @@ def test_any_pages_written(program, minivm, protect, orders):
 
 
 @pytest.mark.parametrize("protect", PROTECTS)
+def test_a_page_written_once_is_found_in_one_round(program, minivm, protect):
+    """Whenever it comes: between asking and clearing, too. None is lost, none found twice."""
+    times = 30
+    with running(minivm, protect) as vm:
+        rounds = Rounds()
+        scan = start(scanner(program, vm, 200), rounds)
+        for _ in range(times):
+            vm.once(vm.first, 0, PAGES)
+            vm.once(vm.second, 1, PAGES // 2, 2)
+            rounds.more()
+        scan.stop()
+        vm.assert_unharmed()
+    # The heat itself is scaled to a byte in that many rounds.
+    first, second = (
+        [sum(column) for column in zip(*rounds.flags[which::2], strict=True)] for which in (0, 1)
+    )
+    assert first == [times] * PAGES
+    assert second == [times * (page % 2) for page in range(PAGES)]
+
+
+@pytest.mark.parametrize("protect", PROTECTS)
 def test_an_idle_guest_writes_nothing(program, minivm, protect):
     with running(minivm, protect) as vm:
         rounds = Rounds()
@@ -248,7 +272,9 @@ def test_slots_that_could_be_taken_for_others(program, minivm, words):
     with running(minivm, *words) as vm:
         vm.write(vm.first, 5, 3)
         rounds = Rounds()
-        scan = start(scanner(program, vm), rounds)
+        # The second slot is asked for first: a first VM has nothing there, and gets nothing.
+        scan = start(scanner(program, vm, slots=vm.slots[2:0:-1]), rounds)
+        assert vm.ask("slots") == "the same"
         rounds.more()
         scan.stop()
         vm.assert_unharmed()
@@ -422,7 +448,7 @@ def test_the_tracker_itself(program, minivm, tmp_path):
         vm.assert_unharmed()
     assert tracker.cpus() == [cpu]
     assert written(tracker) == [{3, 4}, set()]
-    assert tracker.samples().positive > 100  # a round may be shorter than a pass of the guest
+    assert tracker.samples().positive > 20  # a round may be shorter than a pass of the guest
     assert tracker.samples().extra == {"pages_outside_of_slots": 0}
     assert tracker.facts() == {"mechanism": mechanism(), "protect": "manual"}
     # Two calls per slot and round, which stop a thread thrice each.
