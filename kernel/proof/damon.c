@@ -119,7 +119,7 @@ static double thread_ns(void)
 	return atof(get(path, text, sizeof(text)));
 }
 
-static void one(enum memory memory, int physical, int beside, int mode)
+void damon_row(enum memory memory, int physical, int beside, int mode)
 {
 	struct hot hot = hot_start(memory, beside);
 	struct region regions[32];
@@ -140,6 +140,7 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	put(TRACING "trace", "\n");
 	put(TRACING "tracing_on", "1");
 	counters_begin();
+	kvm_begin();
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush");
 	if (put(KDAMONDS "0/state", "on"))
 		die("DAMON did not start");
@@ -159,7 +160,7 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	}
 	json_begin("damon");
 	json_text("space", physical ? "paddr" : "fvaddr");
-	json_text("memory", memory == HUGE_PAGES ? "thp" : "4k");
+	json_text("memory", memory_name(memory));
 	json_number("beside", beside);
 	json_number("mode", mode);
 	json_number("sample_us", SAMPLE_US);
@@ -174,6 +175,8 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	json_number("tlb_flush_events", seen.flushes);
 	json_number("thread_ns", cpu_ns);
 	json_counters("damon");
+	if (memory == VM_PAGES)
+		json_kvm();
 	json_end();
 	put(TRACING "events/damon/damon_aggregated/enable", "0");
 	put(TRACING "events/tlb/tlb_flush/enable", "0");
@@ -183,21 +186,16 @@ static void one(enum memory memory, int physical, int beside, int mode)
 	hot_stop(&hot);
 }
 
-void prove_damon_stock(void)
-{
-	one(BASE_PAGES, 0, 0, 0);
-}
-
 void prove_damon(void)
 {
 	static const int modes[] = { 0, 1, 4 };
 	int count = present(HOTKIT "damon_mode") ? 3 : 1;
 
 	for (int i = 0; i < count; i++) {
-		one(BASE_PAGES, 0, 0, modes[i]);
-		one(HUGE_PAGES, 0, 0, modes[i]);
-		one(BASE_PAGES, 1, 0, modes[i]);
+		damon_row(BASE_PAGES, 0, 0, modes[i]);
+		damon_row(HUGE_PAGES, 0, 0, modes[i]);
+		damon_row(BASE_PAGES, 1, 0, modes[i]);
 	}
 	for (int i = 0; i < count && i < 2; i++)
-		one(BASE_PAGES, 0, 1, modes[i]);
+		damon_row(BASE_PAGES, 0, 1, modes[i]);
 }

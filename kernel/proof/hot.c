@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,23 @@ struct shared {
 };
 static struct shared *shared;
 
+const char *memory_name(enum memory memory)
+{
+	static const char *const names[] = { "4k", "thp", "vm" };
+
+	return names[memory];
+}
+
+/* Never returns. The guest has read all pages once: KVM maps the cold ones, too. */
+static void touch_as_guest(char *pages, int hot)
+{
+	struct vm vm = vm_make(pages, 32, &shared->turns);
+
+	vm_turn(&vm, 32, 0);
+	shared->address = (uint64_t)pages;
+	vm_turn_for_ever(&vm, hot);
+}
+
 static void touch_for_ever(enum memory memory, int hot)
 {
 	uint64_t page = memory == HUGE_PAGES ? HUGE : PAGE;
@@ -24,6 +42,10 @@ static void touch_for_ever(enum memory memory, int hot)
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *pages = (char *)(((uint64_t)start + HUGE - 1) & ~(HUGE - 1));
 
+	if (memory == VM_PAGES) {
+		mkdir("/cgroup" VM_CGROUP, 0755);
+		put("/cgroup" VM_CGROUP "/cgroup.procs", "0");
+	}
 	madvise(start, bytes + 2 * HUGE, MADV_NOHUGEPAGE);
 	if (memory == HUGE_PAGES)
 		madvise(pages, bytes, MADV_HUGEPAGE);
@@ -31,6 +53,8 @@ static void touch_for_ever(enum memory memory, int hot)
 		memset(pages + i * page, 1, page);
 	/* New pages wait in a per-CPU batch before they are on an LRU list: push ours out of it. */
 	memset(pages + bytes, 1, HUGE / 4);
+	if (memory == VM_PAGES)
+		touch_as_guest(pages, hot);
 	shared->address = (uint64_t)pages;
 	for (;;) {
 		for (int k = 0; k < 200; k++)

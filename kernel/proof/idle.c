@@ -15,7 +15,7 @@ static void bitmap(int fd, uint64_t pfn, uint64_t *word, int write)
 		die("page_idle/bitmap: pfn %lu", pfn);
 }
 
-static void one(enum memory memory, int beside, int mode)
+void idle_row(enum memory memory, int beside, int mode)
 {
 	struct hot hot = hot_start(memory, beside);
 	int fd = open("/sys/kernel/mm/page_idle/bitmap", O_RDWR);
@@ -26,6 +26,7 @@ static void one(enum memory memory, int beside, int mode)
 	if (present(HOTKIT "page_idle_mode"))
 		put(HOTKIT "page_idle_mode", "%d", mode);
 	counters_begin();
+	kvm_begin();
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush");
 	for (int tries = 0; rounds < ROUNDS && tries < 10 * ROUNDS; tries++) {
 		uint64_t turns, pfn;
@@ -53,7 +54,7 @@ static void one(enum memory memory, int beside, int mode)
 	}
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush") - flushes;
 	json_begin("page_idle");
-	json_text("memory", memory == HUGE_PAGES ? "thp" : "4k");
+	json_text("memory", memory_name(memory));
 	json_number("beside", beside);
 	json_number("mode", mode);
 	json_number("interval_ms", INTERVAL_MS);
@@ -64,6 +65,8 @@ static void one(enum memory memory, int beside, int mode)
 	json_number("cold_seen", cold_seen);
 	json_number("vmstat_remote_flushes", flushes);
 	json_counters("page_idle");
+	if (memory == VM_PAGES)
+		json_kvm();
 	json_end();
 	close(fd);
 	hot_stop(&hot);
@@ -75,9 +78,9 @@ void prove_idle(void)
 	int count = present(HOTKIT "page_idle_mode") ? 3 : 1;
 
 	for (int i = 0; i < count; i++) {
-		one(BASE_PAGES, 0, modes[i]);
-		one(HUGE_PAGES, 0, modes[i]);
+		idle_row(BASE_PAGES, 0, modes[i]);
+		idle_row(HUGE_PAGES, 0, modes[i]);
 	}
 	for (int i = 0; i < count && i < 2; i++)
-		one(BASE_PAGES, 1, modes[i]);
+		idle_row(BASE_PAGES, 1, modes[i]);
 }

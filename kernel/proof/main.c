@@ -116,7 +116,8 @@ static void setup(void)
 int main(void)
 {
 	static void (*const all[])(void) = {
-		prove_damon, prove_idle, prove_scan, prove_kswapd, prove_tiers, prove_mglru, NULL,
+		prove_damon, prove_idle, prove_scan, prove_kswapd, prove_tiers, prove_mglru,
+		prove_kvm, NULL,
 	};
 	static void (*const costs[])(void) = { prove_cost, NULL };
 	/* The kernel hands what it does not know itself on its command line to init. */

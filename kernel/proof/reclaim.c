@@ -20,21 +20,23 @@ static int bit(const char *path, uint64_t pfn)
 	return word >> (pfn & 63) & 1;
 }
 
-static void scan_mode(enum memory memory, int mode)
+void scan_row(enum memory memory, int mode)
 {
+	const char *what = memory == VM_PAGES ? "memcg " VM_CGROUP : "node 0";
 	struct hot hot = hot_start(memory, 0);
 	long hot_seen = 0, cold_seen = 0, asked = 0, rounds = 0;
 
 	put(HOTKIT "folio_referenced_mode", "%d", mode);
-	put(SCAN, "node 0");
+	put(SCAN, "%s", what);
 	counters_begin();
+	kvm_begin();
 	for (int tries = 0; rounds < ROUNDS && tries < 10 * ROUNDS; tries++) {
 		uint64_t turns = hot_turns();
 
 		sleep_ms(20);
 		if (hot_turns() - turns < 2)
 			continue;
-		if (put(SCAN, "node 0"))
+		if (put(SCAN, "%s", what))
 			die("the scan was refused");
 		rounds++;
 		for (int i = 0; i < hot.pages; i++) {
@@ -46,7 +48,7 @@ static void scan_mode(enum memory memory, int mode)
 		}
 	}
 	json_begin("folio_referenced");
-	json_text("memory", memory == HUGE_PAGES ? "thp" : "4k");
+	json_text("memory", memory_name(memory));
 	json_number("beside", 0);
 	json_number("mode", mode);
 	json_number("pages", hot.pages);
@@ -56,6 +58,8 @@ static void scan_mode(enum memory memory, int mode)
 	json_number("hot_seen", hot_seen);
 	json_number("cold_seen", cold_seen);
 	json_counters("folio_referenced");
+	if (memory == VM_PAGES)
+		json_kvm();
 	json_end();
 	hot_stop(&hot);
 }
@@ -64,9 +68,9 @@ void prove_scan(void)
 {
 	if (!present(SCAN))
 		return;
-	scan_mode(BASE_PAGES, 0);
-	scan_mode(BASE_PAGES, 1);
-	scan_mode(HUGE_PAGES, 0);
+	scan_row(BASE_PAGES, 0);
+	scan_row(BASE_PAGES, 1);
+	scan_row(HUGE_PAGES, 0);
 }
 
 /* The negative result: a kswapd that is woken on a balanced node asks about no page. */

@@ -9,6 +9,7 @@
  *   log             errno of KVM_GET_DIRTY_LOG for each slot (0: its log is on)
  *   dirty           how many pages the log of each slot of memory has (and clears them, as KVM does)
  *   slots           whether the VM (and the other) has the slots that it was given, and no other
+ *   drop            gives up the second slot, which the guest must not use
  *   state           {"passes", "polls", "wrong"}: passes of the guest; what poll() may not return
  * At end of file it exits. Words:
  *   manual, initially-set  enable KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2
@@ -77,6 +78,13 @@ static void add_slot(uint32_t id, uint64_t gpa, uint64_t bytes, uint64_t hva, ui
 	}
 	*s = (struct kvm_userspace_memory_region){ id, flags, gpa, bytes, (uint64_t)mapped };
 	try(ioctl(vm, KVM_SET_USER_MEMORY_REGION, s), "KVM_SET_USER_MEMORY_REGION");
+}
+
+static void drop_slot(struct kvm_userspace_memory_region *s)
+{
+	s->memory_size = 0;
+	try(ioctl(vm, KVM_SET_USER_MEMORY_REGION, s), "KVM_SET_USER_MEMORY_REGION");
+	slots--; /* it is the last */
 }
 
 static void make_vcpu(void)
@@ -221,6 +229,8 @@ static void obey(void)
 				printf("%ld %ld\n", dirty_pages(&slot[1]), dirty_pages(&slot[2]));
 			else if (!strcmp(line, "slots\n"))
 				printf("%s\n", all_slots_are_there() ? "the same" : "changed");
+			else if (!strcmp(line, "drop\n"))
+				drop_slot(&slot[2]), printf("dropped\n");
 			else if (!strcmp(line, "state\n"))
 				printf("{\"passes\": %ld, \"polls\": %ld, \"wrong\": %ld}\n", passes, polls,
 				       wrong);

@@ -376,6 +376,20 @@ def refused_without_slots(program, vm):
     return str(caught.value)
 
 
+@pytest.mark.parametrize("protect", PROTECTS)
+def test_memory_that_the_vm_gives_up_does_not_come_back(program, minivm, protect):
+    """To put a slot's flags back when the slot is gone would make it again."""
+    with running(minivm, protect) as vm:
+        scan = start(scanner(program, vm, 2_000))
+        assert vm.ask("drop") == "dropped"
+        scan._child.wait(20)
+        with pytest.raises(AgentError, match="^scan: the VM has given up memory that is tracked"):
+            scan.stop()
+        assert json.loads(vm.ask("log")) == [errno.ENOENT] * 2
+        assert vm.ask("slots") == "the same"
+        assert keepers(vm.pid) == []
+
+
 def test_two_at_once_are_refused(program, minivm):
     with running(minivm) as vm:
         scan = start(scanner(program, vm))

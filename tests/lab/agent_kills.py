@@ -2,7 +2,7 @@
 
 The agent here is one with a line of life, that of a recording; one of a sweep goes on by itself
 and is cut off in sweep_cuts.py. Afterwards no knob is left changed, nothing of ours runs, and the
-next start is clean. One case each, for the tests and for `make soak`; lab-small must run the
+next start is clean. One case each, for the tests and for `make soak`; the machine must run the
 patched kernel.
 """
 
@@ -64,7 +64,7 @@ def campaign_case(number: int) -> dict[str, Any]:
     return kill_case(number, inventory)
 
 
-def kill_case(number: int, inventory: Path) -> dict[str, Any]:
+def kill_case(number: int, inventory: Path, on: str = NAME) -> dict[str, Any]:
     """One death; `ok` when nothing was left and the next run of the same tracker works."""
     source = random.Random(number)
     name = source.choice(sorted(ARMS))
@@ -74,37 +74,37 @@ def kill_case(number: int, inventory: Path) -> dict[str, Any]:
         "tracker": name, "killed": victim, "after_s": round(after_s, 2), "label": LABEL
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="hotkit-kill-") as folder:
-        before = sh(_KNOBS)
+        before = sh(_KNOBS, on)
         text = tracker_cases.description(
             {name: ARMS[name]}, "unmovable: true" if name == "reclaim" else "seed: 1"
         )
         (Path(folder) / "sweep.yml").write_text(text)
-        controller = _record(Path(folder), inventory, *ARMS[name], out="out", seconds=14)
+        controller = _record(Path(folder), inventory, on, *ARMS[name], out="out", seconds=14)
         until = time.monotonic() + _BEGINS_WITHIN_S
-        while "pyz run" not in (running := sh(_KNOBS)) and time.monotonic() < until:
+        while "pyz run" not in (running := sh(_KNOBS, on)) and time.monotonic() < until:
             time.sleep(0.2)
         if "pyz run" not in running:
             controller.kill()
             return case | {"ok": False, "error": "the recording did not begin"}
         time.sleep(after_s)
-        changed = sorted(set(sh(_KNOBS).splitlines()) - set(before.splitlines()))
+        changed = sorted(set(sh(_KNOBS, on).splitlines()) - set(before.splitlines()))
         case["changed_at_that_moment"] = len(changed)
-        _kill(victim, controller)
+        _kill(victim, controller, on)
         case["exit_code"] = _end(controller)
-        problems = _left(before, victim)
+        problems = _left(before, victim, on)
         # The next start: it puts back what nobody could, and measures. 5: a map without addresses.
-        code = _end(_record(Path(folder), inventory, *ARMS[name], out="again", seconds=1))
+        code = _end(_record(Path(folder), inventory, on, *ARMS[name], out="again", seconds=1))
         if code not in (0, 5):
             problems.append(f"the next run ended with exit code {code}")
-        problems += [f"after the next run: {text}" for text in _left(before, "")]
+        problems += [f"after the next run: {text}" for text in _left(before, "", on)]
     return case | {"ok": not problems, "problems": problems}
 
 
 def _record(
-    folder: Path, inventory: Path, tracker: str, settings: str, *, out: str, seconds: int
+    folder: Path, inventory: Path, on: str, tracker: str, settings: str, *, out: str, seconds: int
 ) -> subprocess.Popen[bytes]:
     words: list[str | Path] = ["record", "watch", folder / "sweep.yml", "-i", inventory]
-    words += ["--limit", NAME, "--tracker", tracker, "--seconds", str(seconds)]
+    words += ["--limit", on, "--tracker", tracker, "--seconds", str(seconds)]
     for setting in settings.split(", "):
         words += ["--set", setting.replace(": ", "=")]
     return _hotkit(folder, out, words)
@@ -119,14 +119,14 @@ def _hotkit(folder: Path, out: str, words: Sequence[str | Path]) -> subprocess.P
         )  # fmt: skip
 
 
-def _kill(victim: str, controller: subprocess.Popen[bytes]) -> None:
+def _kill(victim: str, controller: subprocess.Popen[bytes], on: str) -> None:
     if victim == "controller":
         controller.kill()
     elif victim == "ssh":
         # The client that carries the agent, a child of the controller.
         subprocess.run(["pkill", "-9", "-P", str(controller.pid), "-x", "ssh"], check=False)
     else:
-        sh(f"{_DEATH[victim]}; true")
+        sh(f"{_DEATH[victim]}; true", on)
 
 
 def _end(controller: subprocess.Popen[bytes]) -> int:
@@ -138,11 +138,11 @@ def _end(controller: subprocess.Popen[bytes]) -> int:
         return -1
 
 
-def _left(before: str, victim: str) -> list[str]:
+def _left(before: str, victim: str, on: str) -> list[str]:
     """What is not as it was before, once everybody had the time to put it back."""
     until = time.monotonic() + _CLEAN_WITHIN_S
     while True:
-        now = sh(_KNOBS)
+        now = sh(_KNOBS, on)
         lines = sorted(set(now.splitlines()) - set(before.splitlines()))
         if victim == "agent and guard":
             # Nobody is left who could put it back: the next start does. Only programs must be gone.

@@ -27,6 +27,7 @@ from hotkit.host.run import clean_env
 from hotkit.host.ssh import Ssh
 
 NAME = "lab-small"
+NESTED = "lab-nested"
 LABEL = "emulated"
 # What GRUB needs; what is armed; our journal.
 _LOOK = r"""
@@ -202,8 +203,8 @@ def look(stock: str) -> list[str]:
     return problems
 
 
-def sh(command: str) -> str:
-    way = load_inventory("lab", NAME).host(NAME).way
+def sh(command: str, name: str = NAME) -> str:
+    way = load_inventory("lab", name).host(name).way
     return str(Ssh(way).run(["sh", "-c", command], timeout=60).stdout)
 
 
@@ -222,11 +223,11 @@ def wait_for_ssh(seconds: float = 300) -> None:
     raise HotkitError(f"{NAME} did not come back")
 
 
-def own_lab(folder: Path) -> None:
-    """A lab of this process's own, with lab-small up."""
+def own_lab(folder: Path, name: str = NAME) -> None:
+    """A lab of this process's own, with that machine up."""
     os.environ["XDG_STATE_HOME"] = str(folder)
     assert state_dir().is_relative_to(folder)
-    lab.up(lab.known_machine(NAME), lambda name, text: None)
+    lab.up(lab.known_machine(name), lambda name, text: None)
 
 
 def as_json(case: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A kernel of hotkit's own on lab-small, from install to removal: for the test and `make soak`."""
+"""A kernel of hotkit's own on a lab machine, from install to removal: for tests and `make soak`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ _GRUB = "sha256sum /boot/grub/grub.cfg; grub-editenv list | grep saved; ls /boot
 _TIERS = "cat /sys/devices/virtual/memory_tiering/memory_tier*/nodelist"
 
 
-def lab_inventory(folder: Path, wanted: str) -> Path:
-    """A copy of the lab's inventory in `folder` in which lab-small asks for the kernel `wanted`."""
+def lab_inventory(folder: Path, wanted: str, name: str = NAME) -> Path:
+    """A copy of the lab's inventory in `folder`, in which that machine asks for this kernel."""
     shutil.copytree(asset("inventories") / "lab", folder)
-    with (folder / "host_vars" / f"{NAME}.yml").open("a") as stream:
-        stream.write(f"hotkit_kernel: {wanted}\n")
+    file = folder / "host_vars" / f"{name}.yml"
+    rows = [row for row in file.read_text().splitlines() if not row.startswith("hotkit_kernel:")]
+    file.write_text("\n".join([*rows, f"hotkit_kernel: {wanted}", ""]))
     return folder
 
 
@@ -42,42 +43,42 @@ def round_trip(built: BuiltKernel, inventory: Path) -> list[str]:
     return provisioned(built, inventory) or rolled_back(built, inventory, before)
 
 
-def everything() -> str:
+def everything(name: str = NAME) -> str:
     """Every byte of /boot and /etc, the packages, the modules."""
-    return sh(_EVERYTHING)
+    return sh(_EVERYTHING, name)
 
 
-def provisioned(built: BuiltKernel, inventory: Path) -> list[str]:
+def provisioned(built: BuiltKernel, inventory: Path, name: str = NAME) -> list[str]:
     """Provision, again, verify; the sentences of what was not as it should be."""
-    grub = sh(_GRUB)
-    first = _hotkit("provision", inventory)
+    grub = sh(_GRUB, name)
+    first = _hotkit("provision", inventory, name)
     if (first["status"], first.get("state")) != ("ok", "verified"):
         return [f"provision: {first['sentence']}"]
     verdicts = {check["name"]: check["verdict"] for check in first["verdict"]["checks"]}
     wanted = ("kernel", "kernel-build", "kernel-switches")
     # Only hotkit's own files are new: GRUB's menu and the stock kernels are what they were.
     found = {
-        "the release": sh("uname -r").strip() == built.release,
+        "the release": sh("uname -r", name).strip() == built.release,
         "the checks of the kernel": all(verdicts.get(name) == "pass" for name in wanted),
-        "GRUB's files and /boot": sh(_GRUB).replace("hotkit\n", "") == grub,
-        "remote DRAM as a tier of its own": sh(_TIERS).split() == ["0", "1"],
+        "GRUB's files and /boot": sh(_GRUB, name).replace("hotkit\n", "") == grub,
+        "remote DRAM as a tier of its own": sh(_TIERS, name).split() == ["0", "1"],
     }
-    second = _hotkit("provision", inventory)
+    second = _hotkit("provision", inventory, name)
     found["a second run without a change"] = (
         second["status"] == "ok" and second["changed"] == 0 and not second["rebooted"]
     )
-    verified = _hotkit("verify", inventory)
+    verified = _hotkit("verify", inventory, name)
     found["verify"] = verified["outcome"] == "pass" and "kernel-build" in str(verified["checks"])
     return _wrong(found)
 
 
-def rolled_back(built: BuiltKernel, inventory: Path, before: str) -> list[str]:
+def rolled_back(built: BuiltKernel, inventory: Path, before: str, name: str = NAME) -> list[str]:
     """Rollback leaves `before`; the sentences of what was not as it should be."""
-    undone = _hotkit("rollback", inventory)
+    undone = _hotkit("rollback", inventory, name)
     found = {}
     found["rollback"] = undone["status"] == "ok"
-    found["every byte of /boot and /etc, and no package left"] = everything() == before
-    found["the stock kernel"] = sh("uname -r").strip() != built.release
+    found["every byte of /boot and /etc, and no package left"] = everything(name) == before
+    found["the stock kernel"] = sh("uname -r", name).strip() != built.release
     return _wrong(found)
 
 
@@ -138,10 +139,10 @@ def host_kernel_case(number: int) -> dict[str, Any]:
     return kept | {"ok": kept["ok"] and not problems, "modules": loaded, "problems": problems}
 
 
-def _hotkit(what: str, inventory: Path) -> dict[str, Any]:
-    """Run the command with --json: what it says of lab-small."""
+def _hotkit(what: str, inventory: Path, name: str) -> dict[str, Any]:
+    """Run the command with --json: what it says of the machine."""
     program = Path(sys.executable).with_name("hotkit")
-    words: list[str | Path] = [program, what, inventory, "--limit", NAME, "--json"]
+    words: list[str | Path] = [program, what, inventory, "--limit", name, "--json"]
     if what != "verify":
         words.append("--yes")
     done = subprocess.run(words, env=clean_env(), capture_output=True, text=True, check=False)

@@ -18,8 +18,8 @@ from hotkit.core.kernelproof import rows
 from hotkit.errors import ExitCode
 from hotkit.host.inventory import Host
 from hotkit.host.kernelbuild import BuiltKernel
-from tests.lab import agent_kills, kernel_cases, tracker_cases
-from tests.lab.cases import NAME
+from tests.lab import agent_kills, kernel_cases, nested_cases, tracker_cases
+from tests.lab.cases import NESTED
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab_tools")]
 
@@ -55,15 +55,15 @@ def machine(
     built: BuiltKernel,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, str]:
-    """lab-small, not provisioned yet: its inventory, and every byte of it before."""
-    own_machine(NAME)
-    inventory = kernel_cases.lab_inventory(tmp_path_factory.mktemp("inventory") / "lab", "lab")
-    return inventory, kernel_cases.everything()
+    """lab-nested, not provisioned yet: its inventory, and every byte of it before."""
+    own_machine(NESTED)
+    folder = tmp_path_factory.mktemp("inventory") / "lab"
+    return kernel_cases.lab_inventory(folder, "lab", NESTED), kernel_cases.everything(NESTED)
 
 
 # From here on each test goes on with the machine as the one before left it.
 def test_provision(machine: tuple[Path, str], built: BuiltKernel) -> None:
-    assert kernel_cases.provisioned(built, machine[0]) == []
+    assert kernel_cases.provisioned(built, machine[0], NESTED) == []
 
 
 def test_trackers_against_ground_truth(
@@ -71,7 +71,8 @@ def test_trackers_against_ground_truth(
 ) -> None:
     """Every tracker that needs no hardware, in one sweep: who is complete, who is blind."""
     text = tracker_cases.description(tracker_cases.ARMS)
-    tracker_cases.judge_trackers(tracker_cases.sweep(machine[0], tmp_path / "all", text, capsys))
+    found = tracker_cases.sweep(machine[0], tmp_path / "all", text, capsys, NESTED)
+    tracker_cases.judge_trackers(found)
 
 
 def test_reclaim_collects_only(
@@ -79,18 +80,19 @@ def test_reclaim_collects_only(
 ) -> None:
     """With memory that cannot move, so that reclaim asks and leaves it."""
     text = tracker_cases.description(tracker_cases.RECLAIM, "unmovable: true")
-    tracker_cases.judge_reclaim(tracker_cases.sweep(machine[0], tmp_path / "one", text, capsys))
+    found = tracker_cases.sweep(machine[0], tmp_path / "one", text, capsys, NESTED)
+    tracker_cases.judge_reclaim(found)
 
 
 def test_a_moving_hot_set_is_recorded(
     machine: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tracker_cases.judge_recording(machine[0], tmp_path, capsys)
+    tracker_cases.judge_recording(machine[0], tmp_path, capsys, NESTED)
 
 
 def test_tiers_are_measured(machine: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
     """Both nodes from the CPUs that are online; of an emulated slow tier nothing is shown."""
-    words = ["verify", str(machine[0]), "--limit", NAME, "--probe", "--json"]
+    words = ["verify", str(machine[0]), "--limit", NESTED, "--probe", "--json"]
     assert main(words) == ExitCode.OK
     (host,) = json.loads(capsys.readouterr().out)["hosts"]
     tiers = host["tiers"]
@@ -103,14 +105,25 @@ def test_tiers_are_measured(machine: tuple[Path, str], capsys: pytest.CaptureFix
     assert [item["shown_slower"] for item in tiers["verdicts"]] == [None]
 
 
+def test_host_against_guest(machine: tuple[Path, str], tmp_path: Path) -> None:
+    """A VM in the lab's machine, trackers in it and over it; the sweep loses its guest once.
+
+    Also a short form of `make soak CAMPAIGN=guest-faults`.
+    """
+    text = nested_cases.description(nested_cases.ARMS)
+    found = nested_cases.sweep(machine[0], tmp_path, text, fault="die")
+    nested_cases.judge(found)
+    nested_cases.judge_fault(found, "die")
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("number", range(3))
 def test_killed(machine: tuple[Path, str], number: int) -> None:
     """A short form of `make soak CAMPAIGN=agent-kills`: agent, agent and guard, workload."""
-    case = agent_kills.kill_case(number, machine[0])
+    case = agent_kills.kill_case(number, machine[0], NESTED)
     assert case["ok"], case
 
 
 def test_rollback(machine: tuple[Path, str], built: BuiltKernel) -> None:
     inventory, before = machine
-    assert kernel_cases.rolled_back(built, inventory, before) == []
+    assert kernel_cases.rolled_back(built, inventory, before, NESTED) == []

@@ -57,13 +57,13 @@ def description(arms: dict[str, tuple[str, str]], more: str = "seed: 1") -> str:
 
 
 def sweep(
-    inventory: Path, folder: Path, text: str, capsys: pytest.CaptureFixture[str]
+    inventory: Path, folder: Path, text: str, capsys: pytest.CaptureFixture[str], on: str = NAME
 ) -> dict[str, dict[str, Any]]:
-    """Run it on lab-small; the arms by name. Times do not matter here: exit code 5 may come."""
+    """Run it there; the arms by name. Times do not matter here: exit code 5 may come."""
     folder.mkdir()
     file = folder / "sweep.yml"
     file.write_text(text)
-    words = ["sweep", str(file), "-i", str(inventory), "--limit", NAME]
+    words = ["sweep", str(file), "-i", str(inventory), "--limit", on]
     capsys.readouterr()
     code = main([*words, "--out", str(folder / "out"), "--json"])
     said = capsys.readouterr()
@@ -71,12 +71,14 @@ def sweep(
     return {arm["arm"]: arm for arm in json.loads(said.out)["arms"]}
 
 
-def judge_recording(inventory: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def judge_recording(
+    inventory: Path, folder: Path, capsys: pytest.CaptureFixture[str], on: str = NAME
+) -> None:
     """The hot range moves three times; a recording of soft-dirty bits shows it where it was."""
     file = folder / "moving.yml"
     work = "{kind: hotset, size: 8M, hot: 1M, weight: 100000, pin: true, seconds: 4, phases: 4}"
     file.write_text(f"schema_version: 1\nworkload: {work}\n")
-    words = ["record", "watch", str(file), "-i", str(inventory), "--limit", NAME]
+    words = ["record", "watch", str(file), "-i", str(inventory), "--limit", on]
     words += ["--tracker", "softdirty", "--set", "interval_ms=100", "--set", "placement=spare"]
     assert main([*words, "--out", str(folder / "out")]) == 0
     assert "[emulated]" in capsys.readouterr().out

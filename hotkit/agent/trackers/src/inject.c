@@ -273,8 +273,13 @@ int inject(pid_t pid, const struct call *call, long *result, uint64_t *spent_ns)
 		uint64_t began;
 		int error;
 
-		if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD))
-			return errno == EPERM && has_ended(pid) ? -ESRCH : -errno;
+		if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD)) {
+			error = errno == EPERM && has_ended(pid) ? -ESRCH : -errno;
+			if (error != -EPERM || tries == TRIES - 1)
+				return error;
+			usleep(1000); /* another scanner traces it for a moment, perhaps */
+			continue;
+		}
 		began = thread_ns(pid);
 		if (ptrace(PTRACE_INTERRUPT, pid, 0, 0))
 			return -ESRCH;

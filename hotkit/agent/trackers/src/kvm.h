@@ -20,11 +20,11 @@ struct slot {
 extern struct slot slot[SLOTS];
 extern size_t slots;
 
-/* Memory of ours in the process: a page with this in it, then a bitmap. */
+/* Memory of ours in the process: a page with this in it, then a bitmap, then a page that cannot be written. */
 struct arguments {
 	struct kvm_userspace_memory_region region, removal, off[SLOTS];
 	struct kvm_dirty_log log;
-	struct kvm_clear_dirty_log clear;
+	struct kvm_clear_dirty_log clear, check[SLOTS];
 };
 
 extern uint64_t scratch;
@@ -32,7 +32,7 @@ extern uint64_t scratch;
 #define BITMAP (scratch + PAGE)
 
 /* An ioctl of the VM, in its process; its result, or a negated errno. */
-long vm_ioctl(unsigned long request, uint64_t argument, const struct call *undo);
+long vm_ioctl(unsigned long request, uint64_t argument, const struct undo *undo);
 /* Finds the VM and its slots, and turns their dirty log on; off again when scan ends. */
 void kvm_find(long pid, size_t bitmap_bytes);
 /* Dies, when a result is an error. */

@@ -106,8 +106,13 @@ static void get(struct slot *s, uint64_t *bitmap)
 {
 	const struct kvm_dirty_log log = { .slot = s->id, .dirty_bitmap = (void *)BITMAP };
 
+	long result;
+
 	remote_write(AT(log), &log, sizeof(log));
-	must(vm_ioctl(KVM_GET_DIRTY_LOG, AT(log), NULL), "KVM_GET_DIRTY_LOG");
+	result = vm_ioctl(KVM_GET_DIRTY_LOG, AT(log), NULL);
+	if (result == -ENOENT)
+		refuse("the VM has given up memory that is tracked, or another has turned its log off");
+	must(result, "KVM_GET_DIRTY_LOG");
 	remote_read(BITMAP, bitmap, s->words * 8);
 }
 

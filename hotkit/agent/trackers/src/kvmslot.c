@@ -67,7 +67,7 @@ static struct call vm_call(unsigned long request, uint64_t argument)
 	return (struct call){ SYS_ioctl, { (uint64_t)vm, request, argument } };
 }
 
-long vm_ioctl(unsigned long request, uint64_t argument, const struct call *undo)
+long vm_ioctl(unsigned long request, uint64_t argument, const struct undo *undo)
 {
 	const struct call call = vm_call(request, argument);
 
@@ -75,7 +75,7 @@ long vm_ioctl(unsigned long request, uint64_t argument, const struct call *undo)
 }
 
 /* Sets a slot, and how to undo that; EEXIST and EINVAL are answers, other errors are none. */
-static long set(const struct kvm_userspace_memory_region *region, const struct call *undo)
+static long set(const struct kvm_userspace_memory_region *region, const struct undo *undo)
 {
 	long result;
 
@@ -92,7 +92,7 @@ static int in_slot(uint64_t gpa)
 	struct kvm_userspace_memory_region one = {
 		.guest_phys_addr = gpa, .memory_size = PAGE, .userspace_addr = BITMAP,
 	};
-	const struct call removal = vm_call(KVM_SET_USER_MEMORY_REGION, AT(removal));
+	const struct undo removal = { vm_call(KVM_SET_USER_MEMORY_REGION, AT(removal)), NO_CALL };
 	long ids = vm_ioctl(KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS, NULL);
 
 	must(ids, "KVM_CHECK_EXTENSION");
@@ -133,8 +133,10 @@ static int is_logged(uint32_t id)
 /* Finds a section's slot in the VM and turns its log on; returns whether it is there. */
 static int turn_on(struct slot *s)
 {
-	const uint64_t undo_at = AT(off) + (uint64_t)(s - slot) * sizeof(struct kvm_userspace_memory_region);
-	const struct call undo = vm_call(KVM_SET_USER_MEMORY_REGION, undo_at);
+	const uint64_t off_at = AT(off[s - slot]), check_at = AT(check[s - slot]);
+	/* To set a slot that the VM has given up meanwhile would be to make it. */
+	const struct undo undo = { vm_call(KVM_SET_USER_MEMORY_REGION, off_at),
+				   vm_call(KVM_CLEAR_DIRTY_LOG, check_at) };
 	struct kvm_userspace_memory_region on = {
 		.flags = KVM_MEM_LOG_DIRTY_PAGES, .guest_phys_addr = s->gpa, .memory_size = s->bytes,
 		.userspace_addr = s->hva,
@@ -143,13 +145,15 @@ static int turn_on(struct slot *s)
 	if (!in_slot(s->gpa) || !in_slot(s->gpa + s->bytes - PAGE))
 		return 0;
 	for (on.slot = 0; on.slot < IDS; on.slot++) {
+		const struct kvm_clear_dirty_log check = { .slot = on.slot };
 		struct kvm_userspace_memory_region off = on;
 		int logged = is_logged(on.slot);
 
 		if (logged < 0)
 			break;
 		off.flags = 0;
-		remote_write(undo_at, &off, sizeof(off));
+		remote_write(off_at, &off, sizeof(off));
+		remote_write(check_at, &check, sizeof(check));
 		if (set(&on, logged ? NULL : &undo) < 0)
 			continue;
 		if (logged)
@@ -187,9 +191,11 @@ static int find_vms(long pid, int *found, int most)
 
 void kvm_find(long pid, size_t bitmap_bytes)
 {
-	const struct call unmap = { SYS_munmap, { RESULT, PAGE + bitmap_bytes } };
-	const struct call map = { SYS_mmap, { 0, PAGE + bitmap_bytes, PROT_READ | PROT_WRITE,
+	const uint64_t bytes = PAGE + bitmap_bytes + PAGE;
+	const struct undo unmap = { { SYS_munmap, { RESULT, bytes } }, NO_CALL };
+	const struct call map = { SYS_mmap, { 0, bytes, PROT_READ | PROT_WRITE,
 					      MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 } };
+	struct call guard = { SYS_mprotect, { 0, PAGE, PROT_NONE } };
 	int vms[16], count = find_vms(pid, vms, 16), which = 0;
 	long mapped;
 
@@ -199,6 +205,9 @@ void kvm_find(long pid, size_t bitmap_bytes)
 	mapped = remote_call(&map, &unmap);
 	must(mapped, "memory in the process");
 	scratch = (uint64_t)mapped;
+	/* Should an id stand for a larger slot one day, its bitmap must not overwrite what is behind ours. */
+	guard.argument[0] = scratch + bytes - PAGE;
+	must(remote_call(&guard, NULL), "memory in the process");
 	for (struct slot *s = slot; s < slot + slots; s++) {
 		int found;
 

@@ -30,7 +30,8 @@ enum what { CALL, UNDO_LAST, UNDO_ALL };
 
 struct request {
 	enum what what;
-	struct call call, undo; /* undo.number < 0: none */
+	struct call call;
+	struct undo undo; /* undo.call.number < 0: none */
 };
 
 struct reply {
@@ -72,9 +73,22 @@ static void outlive_want_of_memory(void)
 		close(file);
 }
 
+static int undo_one(const struct undo *undo, long *result, uint64_t *injected_ns)
+{
+	int error = 0;
+
+	*result = 0;
+	if (undo->check.number >= 0)
+		error = inject(process, &undo->check, result, injected_ns);
+	if (!error && *result >= 0)
+		return inject(process, &undo->call, result, injected_ns);
+	*result = 0;
+	return error;
+}
+
 static void keep(pid_t scanner)
 {
-	static struct call undo[UNDOS];
+	static struct undo undo[UNDOS];
 	struct request wanted;
 	uint64_t injected_ns = 0;
 	size_t undos = 0;
@@ -88,15 +102,15 @@ static void keep(pid_t scanner)
 		if (wanted.what == CALL) {
 			reply.error = undos == UNDOS ? -E2BIG : inject(process, &wanted.call,
 								       &reply.result, &injected_ns);
-			if (wanted.undo.argument[0] == RESULT)
-				wanted.undo.argument[0] = (uint64_t)reply.result;
-			if (!reply.error && reply.result >= 0 && wanted.undo.number >= 0)
+			if (wanted.undo.call.argument[0] == RESULT)
+				wanted.undo.call.argument[0] = (uint64_t)reply.result;
+			if (!reply.error && reply.result >= 0 && wanted.undo.call.number >= 0)
 				undo[undos++] = wanted.undo;
 		}
 		while (wanted.what != CALL && undos && !reply.error) {
 			long result;
 
-			reply.error = inject(process, &undo[--undos], &result, &injected_ns);
+			reply.error = undo_one(&undo[--undos], &result, &injected_ns);
 			if (!reply.error && result < 0 && !reply.result)
 				reply.result = result;
 			if (wanted.what == UNDO_LAST)
@@ -161,8 +175,11 @@ void remote_open(long pid)
 	process = (pid_t)pid;
 	if (status_of(pid, "Seccomp") && !is_qemu(pid))
 		refuse("the process has a seccomp filter, which may kill it for a call that is not its own");
-	if (status_of(pid, "TracerPid"))
-		refuse("the process is traced by another (a debugger, strace)");
+	for (int tries = 0; status_of(pid, "TracerPid"); tries++) {
+		if (tries == 100)
+			refuse("the process is traced by another (a debugger, strace)");
+		usleep(1000); /* another scanner's call, perhaps */
+	}
 	snprintf(path, sizeof(path), "/proc/%ld/mem", pid);
 	memory = open_or_die(path, O_RDWR);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
@@ -203,9 +220,9 @@ static long ask(const struct request *request)
 	return reply.result;
 }
 
-long remote_call(const struct call *call, const struct call *undo)
+long remote_call(const struct call *call, const struct undo *undo)
 {
-	static const struct call none = { .number = -1 };
+	static const struct undo none = { NO_CALL, NO_CALL };
 
 	return ask(&(struct request){ CALL, *call, undo ? *undo : none });
 }

@@ -11,14 +11,19 @@ struct call {
 	uint64_t argument[6];
 };
 
-/* An undo's first argument: the result of what is undone. */
+/* How a call is undone; `check`, when it has a number, is made before, and where it fails there is nothing to
+ * undo any more. An argument RESULT of `call`, the first, is the result of what is undone. */
+struct undo {
+	struct call call, check;
+};
 #define RESULT (~0ull - 1)
+#define NO_CALL { .number = -1 }
 
 /* Refuses, with a sentence, a process in which a call of ours would do harm. */
 void remote_open(long pid);
-/* The call's result, a negated errno for an error. `undo` (or NULL) is called in the end if it succeeded.
+/* The call's result, a negated errno for an error. `undo` (or NULL) is done in the end if it succeeded.
  * Where no call can be made, scan dies. */
-long remote_call(const struct call *call, const struct call *undo);
+long remote_call(const struct call *call, const struct undo *undo);
 /* The last undo that is left, now; its result. */
 long remote_undo(void);
 /* All that is left to undo, the last first; the first result that was no success. */
