@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scanning import built
+from minivms import running
+from scanning import built, compiled
 
 # Modules that start agents or workloads here, or would fail the gates of one; the others may run
 # beside them.
@@ -46,3 +47,15 @@ def _one_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The scanner (hotkit/agent/trackers/src), as it is and with sanitizers."""
     return str(built(request.param, tmp_path_factory.mktemp("scanner")))
+
+
+@pytest.fixture(scope="session")
+def minivm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of a VM; skips where no guest runs."""
+    program = compiled("minivm", tmp_path_factory.mktemp("minivm"))
+    try:
+        with running(program) as vm:
+            vm.write(vm.first, 0)
+    except (AssertionError, ValueError):
+        pytest.skip("hardware: no guest runs on this machine's /dev/kvm")
+    return program

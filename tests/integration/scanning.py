@@ -69,3 +69,27 @@ class Rounds(Recorder):
 def written(scan):
     """Per range the numbers of the pages found written."""
     return [{i for i, heat in enumerate(part.heat) if heat} for part in scan.hot()]
+
+
+def descriptors(pid):
+    return {int(entry.name): str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def keepers(pid):
+    """Processes of a scanner of ours that make calls in that one."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"--pid" in words and str(pid).encode() in words:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def wait_for(condition, what, within_s=20.0):
+    until = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until, what
+        time.sleep(0.01)

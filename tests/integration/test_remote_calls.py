@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from scanning import built, compiled, written
+from scanning import built, compiled, descriptors, keepers, wait_for, written
 from test_scan_program import child, scanner
 
 from hotkit.agent.trackers.base import Probe
@@ -85,30 +85,6 @@ def lend(program, pid):
 def shut(program, pid, fd):
     done = ask(program, "uffd-shut", "--pid", pid, "--fd", fd)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def descriptors(pid):
-    return {int(entry.name): str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
-
-
-def keepers(pid):
-    """Processes of a scanner of ours that make calls in that one."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"--pid" in words and str(pid).encode() in words:
-            found.append(int(entry.parent.name))
-    return found
-
-
-def wait_for(condition, what, within_s=20.0):
-    until = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < until, what
-        time.sleep(0.01)
 
 
 def state(pid):
