@@ -33,7 +33,14 @@ from hotkit.simulate import simulate_random
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from tests.lab import agent_kills, cases, kernel_cases, sweep_cuts, tracker_sweep  # noqa: E402 (the clone's tests are no installed package)
+from tests.lab import (  # noqa: E402 (the clone's tests are no installed package)
+    agent_kills,
+    cases,
+    kernel_cases,
+    nested_cases,
+    sweep_cuts,
+    tracker_sweep,
+)
 from tests.peers import session  # noqa: E402
 
 EVIDENCE_SCHEMA_VERSION = 1
@@ -71,15 +78,17 @@ def simulate_case(number: int) -> dict[str, Any]:
     }
 
 
-def on_lab_small(case: Callable[[int], dict[str, Any]]) -> Callable[[int], dict[str, Any]]:
+def on_lab_small(
+    case: Callable[[int], dict[str, Any]], machine: str = cases.NAME
+) -> Callable[[int], dict[str, Any]]:
     """`case` with a lab of its own, which is started with the first one and taken down at exit."""
 
     def with_lab(number: int) -> dict[str, Any]:
-        if lab.running() != [cases.NAME]:
+        if lab.running() != [machine]:
             folder = tempfile.mkdtemp(prefix="hotkit-soak-")
-            cases.own_lab(Path(folder))
+            cases.own_lab(Path(folder), machine)
             # atexit does not run in a worker.
-            Finalize(None, lab.down, (cases.NAME, lambda name, text: None), exitpriority=1)
+            Finalize(None, lab.down, (machine, lambda name, text: None), exitpriority=1)
         try:
             return case(number)
         except HotkitError as error:
@@ -121,6 +130,26 @@ CAMPAIGNS = (
         short_form="tests/lab/test_kernel.py::test_provision_and_rollback",
         count=1,
         case=on_lab_small(kernel_cases.host_kernel_case),
+    ),
+    Campaign(
+        name="host-guest",
+        what="trackers in a guest of lab-nested and over its VM, every one that works there, beside"
+        " ground truth: written pages are KVM's dirty log to the page; a host that does not let KVM"
+        " flush is blind to what stays in the TLB",
+        short_form="tests/lab/test_kernel.py::test_host_against_guest",
+        count=2,
+        case=on_lab_small(nested_cases.comparison_case, cases.NESTED),
+        jobs=1,
+    ),
+    Campaign(
+        name="guest-faults",
+        what="the guest killed, panicked, stopped from outside and by QEMU, QEMU's control socket"
+        " gone, the guest's agent killed, the VM migrated away, all within a run: one sentence,"
+        " nothing left on the host, the sweep goes on to its end",
+        short_form="tests/lab/test_kernel.py::test_host_against_guest",
+        count=len(nested_cases.FAULTS),
+        case=on_lab_small(nested_cases.fault_case, cases.NESTED),
+        jobs=1,
     ),
     Campaign(
         name="agent-kills",

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hotkit import kernel
 from hotkit.host.run import clean_env
 from hotkit.host.store import read_journal
+from tests.lab import kernel_cases
 from tests.lab.cases import NESTED, sh
+from tests.lab.guest_faults import FAULTS, GUEST
 
-GUEST = "g1"
-_UNIT = f"hotkit-guest-{GUEST}"
 _MOST_S = 1500.0
 # 32 pages of the guest: 8 are written all the time, the others never. They stay in QEMU's TLB.
 _WORK = "{kind: hotset, size: 128K, hot: 32K, weight: 1000000000, seconds: 1}"
@@ -61,32 +64,7 @@ MORE = {
     ),
     "guest-idlepage": ("idlepage", "guest", "interval_ms: 100, flush: primary"),
 }  # fmt: skip
-# What befalls the guest, and words that the sentence about the run must have.
-FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "die": (f"kill -9 $(systemctl show --property=MainPID --value {_UNIT})", (" died",)),
-    "panic": (
-        f"ssh -F /var/lib/hotkit/guests/{GUEST}/ssh_config {GUEST}"
-        " 'echo c > /proc/sysrq-trigger' & sleep 2; kill %1 2>/dev/null; true",
-        (" died", "connection to its agent was lost"),
-    ),
-    "hang": (
-        f"kill -STOP $(systemctl show --property=MainPID --value {_UNIT})",
-        ("hangs", "does not answer", "connection to its agent was lost"),
-    ),
-    "stop": (
-        "python3 -c '"
-        "import json,socket;s=socket.socket(socket.AF_UNIX);"
-        f's.connect("/var/lib/hotkit/guests/{GUEST}/qmp.sock");f=s.makefile("rw");'
-        '[(f.readline(),f.write(json.dumps({"execute":c})+chr(10)),f.flush())'
-        ' for c in ("qmp_capabilities","stop")];f.readline()\'',
-        ("stands still", "connection to its agent was lost"),
-    ),
-    "qmp": (f"rm /var/lib/hotkit/guests/{GUEST}/qmp.sock", ("control socket does not answer",)),
-    "agent": (
-        f"ssh -F /var/lib/hotkit/guests/{GUEST}/ssh_config {GUEST} pkill -9 -f '[p]yz serve'",
-        ("connection to its agent was lost",),
-    ),
-}
+_FEW = ("kvm-dirty", "guest-softdirty", "host-damon-both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +179,68 @@ def judge_fault(found: Swept, fault: str) -> None:
     gates = [event for event in found.journal if event["type"] == "gate"]
     sentences = [problem for gate in gates for problem in gate["problems"]]
     assert len(gates) == 1 and len(sentences) == 1, sentences
-    words = FAULTS[fault][1]
+    words = FAULTS[fault].words
     assert sentences[0].startswith(f"guest {GUEST}"), sentences
     assert any(word in sentences[0] for word in words), sentences
     assert found.report["blocks"] == 6 and not found.report["incomplete_blocks"]
     assert len(found.report["reruns"]) == 1, found.report["reruns"]
     assert found.left == "", found.left
+
+
+def comparison_case(number: int) -> dict[str, Any]:
+    """A case of `make soak`: the arms of CI's test, or the others."""
+    arms = (ARMS, MORE)[number]
+
+    def judged(found: Swept) -> None:
+        if arms is ARMS:
+            judge(found)
+
+    return _campaign_case(arms, None, judged) | {"arms_of": ("the comparison", "the rest")[number]}
+
+
+def fault_case(number: int) -> dict[str, Any]:
+    """A case of `make soak`: one fault in a sweep of three arms."""
+    fault = list(FAULTS)[number]
+    few = {name: ARMS[name] for name in _FEW}
+    kept = _campaign_case(few, fault, lambda found: judge_fault(found, fault))
+    return {"fault": fault, **kept}
+
+
+def _campaign_case(
+    arms: Mapping[str, tuple[str, str, str]], fault: str | None, judged: Callable[[Swept], None]
+) -> dict[str, Any]:
+    inventory = Path(os.environ["XDG_STATE_HOME"]) / "patched"
+    if not inventory.exists():
+        built = kernel_cases.build(kernel.recipe(None, "lab"))
+        folder = kernel_cases.lab_inventory(inventory, "lab", NESTED)
+        problems = kernel_cases.provisioned(built, folder, NESTED)
+        if problems:
+            return {"ok": False, "problems": problems}
+    with tempfile.TemporaryDirectory(prefix="hotkit-nested-") as name:
+        began = time.monotonic()
+        found = sweep(inventory, Path(name), description(arms), fault)
+    kept: dict[str, Any] = {"label": found.report["label"], "seconds": time.monotonic() - began}
+    kept["sentences"] = [
+        problem
+        for event in found.journal
+        if event["type"] == "gate"
+        for problem in event["problems"]
+    ]
+    kept["arms"] = {arm["arm"]: _kept(arm) for arm in found.report["arms"]}
+    kept["flushes"] = [
+        {key: value for key, value in row.items() if key != "errors"}
+        for row in found.flushes["rows"]
+    ]
+    try:
+        judged(found)
+    except AssertionError as error:
+        return {"ok": False, "problems": [str(error)[:500]], **kept}
+    return {"ok": True, **kept}
+
+
+def _kept(arm: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("where", "tracker", "runs", "accuracy", "vm", "facts", "errors")
+    return {key: arm[key] for key in keys if key in arm}
 
 
 # What a sweep must not leave on the host: an agent, a kdamond that is on, a tracing instance.
@@ -223,7 +257,7 @@ def _befall(fault: str, out: Path, controller: subprocess.Popen[bytes]) -> None:
     while not _begun(out):
         assert controller.poll() is None and time.monotonic() < until, "no run began"
         time.sleep(0.1)
-    sh(f"{FAULTS[fault][0]}; true", NESTED)
+    sh(f"{FAULTS[fault].command}; true", NESTED)
 
 
 def _begun(out: Path) -> bool:
