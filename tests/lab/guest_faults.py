@@ -1,4 +1,4 @@
-"""What can befall a guest within a run: commands for its host, and words of the sentence about it."""
+"""What can befall a guest within a run: commands for its host, words of the sentence about it."""
 
 from __future__ import annotations
 
