@@ -47,6 +47,12 @@ def knobs(root: Path = Path("/")) -> dict[str, str]:
         "lru_gen": "sys/kernel/mm/lru_gen/enabled",
         "cpus_online": _CPU + "online",
         "smt": _CPU + "smt/active",
+        # How KVM learns of a guest's accesses and writes; with both built in both are there.
+        "kvm_intel.ept": "sys/module/kvm_intel/parameters/ept",
+        "kvm_intel.eptad": "sys/module/kvm_intel/parameters/eptad",
+        "kvm_intel.pml": "sys/module/kvm_intel/parameters/pml",
+        "kvm_amd.npt": "sys/module/kvm_amd/parameters/npt",
+        "kvm_amd.pml": "sys/module/kvm_amd/parameters/pml",
         # intel_pstate says whether turbo is off, acpi-cpufreq and amd-pstate whether boost is on.
         "no_turbo": _CPU + "intel_pstate/no_turbo",
         "boost": _CPU + "cpufreq/boost",

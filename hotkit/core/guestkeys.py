@@ -73,6 +73,13 @@ class Keys:
             raise self.bad(key, f"{value!r} is not a whole number, {least}{upper}")
         return value
 
+    def yes_or_no(self, key: str) -> bool | None:
+        """true, false, or None when it is not said."""
+        value = self.data.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.bad(key, f"{value!r} is neither true nor false")
+        return value
+
     def text(self, key: str, default: str) -> str:
         """Text, as it stands there."""
         value = self.data.get(key)

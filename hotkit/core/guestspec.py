@@ -34,7 +34,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|scope)")
 
 _STARTED = (
     "memory", "nodes", "cpus", "cpu_pins", "backing", "disk", "disk_offset_bytes", "kernel", "root",
-    "cmdline", "ssh_port",
+    "cmdline", "ssh_port", "eptad",
 )  # fmt: skip
 _FOUND = ("process", "ssh", "qmp")
 _PROCESS = ("pid", "pid_file", "unit")
@@ -56,7 +56,8 @@ class StartedGuest:
 
     `cpu_pins` names the host's CPU of each vCPU. The guest's disk begins at `disk_offset_bytes` of
     `disk`. `kernel` is a word of KERNELS or a path on the host, with `root` as its root device;
-    `none` leaves both to the loader on the disk. `ssh_port` is on the host's loopback.
+    `none` leaves both to the loader on the disk. `ssh_port` is on the host's loopback. `eptad`:
+    whether the host's CPU is to set A and D bits in the EPT (kvm_intel); None: as it is.
     """
 
     name: str
@@ -70,6 +71,7 @@ class StartedGuest:
     root: str
     cmdline: str
     ssh_port: int
+    eptad: bool | None
 
     @property
     def memory_bytes(self) -> int:
@@ -173,6 +175,7 @@ def description(guest: Guest) -> dict[str, Any]:
         "root": guest.root,
         "cmdline": guest.cmdline,
         "ssh_port": guest.ssh_port,
+        "eptad": guest.eptad,
     }
 
 
@@ -224,6 +227,7 @@ def _started(keys: Keys, name: str, port: int) -> StartedGuest:
         kernel=kernel if kernel in KERNELS else keys.path("kernel"),
         cmdline=cmdline,
         ssh_port=keys.whole("ssh_port", port, 1, 65535),
+        eptad=keys.yes_or_no("eptad"),
     )
 
 

@@ -27,6 +27,7 @@ ROOT = Path("/var/lib/hotkit/guests")
 _UP_S = 300.0
 _RECORD = "guest.json"
 _THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_EPTAD = Path("/sys/module/kvm_intel/parameters/eptad")
 _HUGE = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
 
 
@@ -158,6 +159,7 @@ class Guest:
     def _start(self) -> None:
         kernel, initrd = find_kernel(str(self.description["kernel"]))
         self._check_backing()
+        self._check_eptad()
         for name in (QMP, CONSOLE):
             with suppress(FileNotFoundError):
                 (self.folder / name).unlink()
@@ -227,6 +229,18 @@ class Guest:
                 f" this host has {free}",
                 f"echo {need} > {_HUGE.parent}/nr_hugepages",
             )
+
+    def _check_eptad(self) -> None:
+        """The module's parameter, which only its loading sets."""
+        wanted = self.description.get("eptad")
+        found = (text(str(_EPTAD)) or "").strip()
+        if wanted is None or found == ("Y" if wanted else "N"):
+            return
+        raise AgentError(
+            f"guest {self.name}: eptad: {str(wanted).lower()}, but {_EPTAD} says"
+            f" {found or 'nothing'}",
+            f"with no VM running: modprobe -r kvm_intel && modprobe kvm_intel eptad={int(wanted)}",
+        )
 
     def _record(self) -> dict[str, Any]:
         try:

@@ -23,7 +23,7 @@ from hotkit.agent.guest.vm import Vm
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.stage import Here, Programs, tracker_kind
-from hotkit.agent.trackers.base import Settings, Target, Tracker
+from hotkit.agent.trackers.base import Probe, Settings, Target, Tracker
 from hotkit.agent.undo import Undo
 from hotkit.agent.workloads.base import Workload
 
@@ -60,6 +60,12 @@ class WithGuest(Here):
         if scope == GUEST:
             return GuestTracker(self._connected(), tracker_kind(name))
         return super().tracker(name)
+
+    def probe(self, name: str, settings: Settings, scope: str = "") -> tuple[Tracker, Probe]:
+        made, found = super().probe(name, settings, scope)
+        if scope == HOST and made.not_over_vm:
+            return made, Probe(False, made.not_over_vm, "scope: guest")
+        return made, found
 
     def target(self, truth: dict[str, Any], settings: Settings | None = None) -> Target:
         """The VM, for trackers in the host; those in the guest have the workload."""

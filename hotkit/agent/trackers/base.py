@@ -101,6 +101,8 @@ class Tracker:
     units = {"examined": "sample", "positive": "sample"}
     # Its own settings; those of PLACEMENT come with them.
     settings: dict[str, Setting] = {}
+    # Why it cannot look at a VM from the host; "" when it can.
+    not_over_vm = ""
     # Whether it may move, demote or swap pages. One that only collects and still did is no result.
     moves_pages = False
 

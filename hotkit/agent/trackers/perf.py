@@ -74,6 +74,10 @@ class Perf(Tracker):
     name = "perf"
     how = "the PMU writes a record with the data address of every n-th event (PEBS, IBS)"
     units = {"examined": "record", "positive": "record in the workload's memory"}
+    # intel_guest_get_msrs(), arch/x86/events/intel/core.c; an address would be the guest's own.
+    not_over_vm = (
+        "the host's PEBS is switched off while a guest runs, so perf in the host sees nothing of it"
+    )
     settings = {
         "event": Setting(
             "auto", "auto (Intel: mem-loads, AMD: ibs_op), PMU/TERMS/, an event's name, page-faults"

@@ -33,6 +33,7 @@ def test_what_is_not_said_has_a_default():
         "root": "/dev/vda1",
         "cmdline": "",
         "ssh_port": 2222,
+        "eptad": None,
     }
 
 
@@ -50,6 +51,7 @@ def test_all_that_can_be_said():
                 "root": "UUID=0c5e-11",
                 "cmdline": " mitigations=off  nokaslr ",
                 "ssh_port": 3000,
+                "eptad": False,
             }
         ]
     )
@@ -61,6 +63,7 @@ def test_all_that_can_be_said():
     assert (said["cpus"], said["cpu_pins"], said["backing"]) == (2, [4, 4], "hugetlb")
     assert (said["kernel"], said["cmdline"]) == ("/boot/vmlinuz-6.12.1", "mitigations=off  nokaslr")
     assert (said["disk_offset_bytes"], said["root"]) == (1048576, "UUID=0c5e-11")
+    assert said["eptad"] is False
     assert said["ssh_port"] == 3000 and found.describe().startswith("QEMU, 2560 MiB, 2 CPUs")
     assert json.loads(json.dumps(said)) == said
 
@@ -146,6 +149,7 @@ BAD = [
     ([LEAST | {"disk_offset_bytes": 100}], (0, "disk_offset_bytes"), "100 is not a multiple"),
     ([LEAST | {"disk": "/x.qcow2", "disk_offset_bytes": 512}], (0, "disk_offset_bytes"), "a raw"),
     ([LEAST | {"disk_offset_bytes": -512}], (0, "disk_offset_bytes"), "-512 is not a whole number"),
+    ([LEAST | {"eptad": "N"}], (0, "eptad"), "'N' is neither true nor false"),
     ([LEAST | {"ssh_port": 70000}], (0, "ssh_port"), "70000 is not a whole number, 1 to 65535"),
     ([LEAST | {"ssh_port": 2223}, LEAST | {"name": "g2"}], (1, "ssh_port"),
      "port 2223 of the host leads to g1 already"),
