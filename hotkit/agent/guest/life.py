@@ -101,11 +101,16 @@ class Guest:
         self.wait_for_ssh()
         return True
 
-    def down(self) -> bool:
-        """End it; returns whether there was something to end. One of others is left alone."""
+    def down(self, at_once: bool = False) -> bool:
+        """End it; returns whether there was something to end. One of others is left alone.
+
+        Nothing of it is kept either way; `at_once` is for one that may not end when it is asked.
+        """
         if not self.ours:
             return False
         was = self.pid() is not None or (self.folder / _RECORD).exists()
+        if at_once:
+            _systemctl("kill", "--signal=KILL", self.unit)
         _systemctl("stop", self.unit)
         _systemctl("reset-failed", self.unit)
         with suppress(FileNotFoundError):
@@ -170,6 +175,7 @@ class Guest:
             [
                 "systemd-run", "--quiet", "--collect", f"--unit={self.unit}",
                 f"--property=WorkingDirectory={self.folder}", "--property=OOMScoreAdjust=500",
+                "--property=TimeoutStopSec=10",
                 sys.executable, os.path.abspath(sys.argv[0]), "become",  # noqa: PTH100
                 "--thp", "no" if self.description["backing"] == "4k" else "yes", "--", *words,
             ],
@@ -301,8 +307,8 @@ def find_kernel(wanted: str) -> tuple[str | None, str | None]:
     return str(found), None if built_in or not initrd.exists() else str(initrd)
 
 
-def _systemctl(verb: str, unit: str) -> None:
-    _quietly(["systemctl", verb, unit], 60)
+def _systemctl(*words: str) -> None:
+    _quietly(["systemctl", *words], 60)
 
 
 def _first_pid_of(unit: str) -> int | None:

@@ -122,7 +122,7 @@ class WithGuest(Here):
         with suppress(AgentError):
             self.close()
         if self._guest.ours:
-            self._guest.down()
+            self._guest.down(at_once=True)
         self._guest.up()
         self._broken = False
 
