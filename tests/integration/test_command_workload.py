@@ -277,7 +277,7 @@ def test_a_whole_sweep_of_a_command(tmp_path, capsys):
     file.write_text(
         "schema_version: 1\nblocks: 6\ngates: false\n"
         "workload:\n  kind: command\n  ready: {output: populated}\n"
-        f"  work: [{sys.executable}, {script}, '{{loops}}']\n  values: {{loops: 1000000}}\n"
+        f"  work: [{sys.executable}, {script}, '{{loops}}']\n  values: {{loops: 4000000}}\n"
         "arms: [{tracker: none, name: nothing}]\n"
     )
     out = tmp_path / "out"
