@@ -187,6 +187,21 @@ def judge_fault(found: Swept, fault: str) -> None:
     assert found.left == "", found.left
 
 
+def ended(inventory: Path) -> list[str]:
+    """`hotkit guest` sees it and ends it; the sentences of what is not as it should be."""
+    where = [str(inventory), "--limit", NESTED, "--json"]
+    (guest,) = _told("guest", "status", *where)["guests"]
+    found = {
+        "running": guest["state"] == "running" and guest["machine"]["nested"] is True,
+        "down": _told("guest", "down", *where)["guests"][0]["state"] == "down",
+        "no process of it is left": sh(f"pgrep -f hotkit-guest-{GUEST}; true", NESTED) == "",
+        "no unit of it is left": "loaded" not in sh(
+            f"systemctl show --property=LoadState --value hotkit-guest-{GUEST}", NESTED
+        ).split(),
+    }  # fmt: skip
+    return [f"not as it should be: {name}" for name, ok in found.items() if not ok]
+
+
 def comparison_case(number: int) -> dict[str, Any]:
     """A case of `make soak`: the arms of CI's test, or the others."""
     arms = (ARMS, MORE)[number]

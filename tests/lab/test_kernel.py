@@ -114,6 +114,7 @@ def test_host_against_guest(machine: tuple[Path, str], tmp_path: Path) -> None:
     found = nested_cases.sweep(machine[0], tmp_path, text, fault="die")
     nested_cases.judge(found)
     nested_cases.judge_fault(found, "die")
+    assert nested_cases.ended(machine[0]) == []
 
 
 @pytest.mark.soak
