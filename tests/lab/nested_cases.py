@@ -192,7 +192,7 @@ def ended(inventory: Path) -> list[str]:
     where = [str(inventory), "--limit", NESTED, "--json"]
     (guest,) = _told("guest", "status", *where)["guests"]
     found = {
-        "running": guest["state"] == "running" and guest["machine"]["nested"] is True,
+        "running": guest["state"] == "running" and guest["nested"] is True,
         "down": _told("guest", "down", *where)["guests"][0]["state"] == "down",
         "no process of it is left": sh(f"pgrep -f hotkit-guest-{GUEST}; true", NESTED) == "",
         "no unit of it is left": "loaded" not in sh(
