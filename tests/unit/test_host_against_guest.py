@@ -88,7 +88,7 @@ def test_the_inventory_of_the_page(there: Path) -> None:
     known = load_inventory(there / "hosts.yml")
     (found,) = guests_of(known.host("tier1"), known)
     assert isinstance(found, StartedGuest)
-    assert (found.name, found.kernel, found.cpus) == ("g1", "hotkit", 4)
+    assert (found.name, found.kernel, found.cpus) == ("g1", "/srv/g1.vmlinuz", 4)
     assert [node.host_node for node in found.nodes] == [0, 1]
     assert known.host("tier1").variables["hotkit_kernel"] == "host"
 
