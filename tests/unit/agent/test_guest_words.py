@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from hotkit.agent.guest import life
+from hotkit.agent.guest.bootfiles import find_kernel
 from hotkit.agent.guest.identity import make_identity, write_ssh_config
-from hotkit.agent.guest.life import Guest, find_kernel
+from hotkit.agent.guest.life import Guest
 from hotkit.agent.guest.words import command_line, qemu_words
 from hotkit.agent.protocol import AgentError
 from hotkit.core.guestspec import description, guests_from
