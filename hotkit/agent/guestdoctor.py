@@ -17,8 +17,9 @@ from typing import Any
 from hotkit.agent import doctor, pmu
 from hotkit.agent.access import reachable
 from hotkit.agent.gather import line, text
+from hotkit.agent.guest.bootfiles import find_kernel
 from hotkit.agent.guest.identity import SSH_CONFIG
-from hotkit.agent.guest.life import Guest, find_kernel
+from hotkit.agent.guest.life import Guest
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.vmdoctor import tlb_counters
 
