@@ -13,6 +13,7 @@ from hotkit.core.check import Check, failed, judged
 from hotkit.core.kconfig import merged, parse_config
 from hotkit.core.kernelproof import SCANS, judge
 from hotkit.core.kernelwish import KernelWish
+from hotkit.core.vmproof import notes
 from hotkit.errors import HotkitError
 from hotkit.host.accel import accelerator
 from hotkit.host.kernelbase import (
@@ -35,7 +36,9 @@ from hotkit.host.kernelbuild import (
 )
 from hotkit.host.kernelproof import boot_cost, boot_proof
 from hotkit.host.kernelsource import SourcePackage, apply_series, fetch, find_source, unpack
+from hotkit.host.kernelwitness import WITNESSES, witnesses
 from hotkit.host.labimage import ensure_image
+from hotkit.parse.kvm_selftest import read_witness
 
 PROOF_SCHEMA_VERSION = 1
 
@@ -62,6 +65,11 @@ class Proof:
     def ok(self) -> bool:
         return not failed(self.checks)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be measured here, and why."""
+        return notes(self.lines)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {
@@ -71,6 +79,7 @@ class Proof:
             "build_id": self.kernel.record["build_id"],
             "ok": self.ok,
             "checks": [check.to_dict() for check in self.checks],
+            "notes": list(self.notes),
             "lines": list(self.lines),
         }
 
@@ -207,7 +216,10 @@ def prove(kernel: BuiltKernel, seen: Callable[[str], None]) -> Proof:
     """Boot the kernel in QEMU and hold its trackers against what a program really touched."""
     patched = kernel.record["variant"] != UNPATCHED
     accel = accelerator(ensure_image(seen).kernel)
-    lines = boot_proof(kernel.vmlinuz, accel=accel, seen=seen)
+    programs, missing = _witnesses(kernel, seen)
+    lines = boot_proof(kernel.vmlinuz, accel=accel, seen=seen, witnesses=programs)
+    lines = [read_witness(line) if line["proof"] == "witness" else line for line in lines]
+    lines += missing
     about = lines[0]
     checks = [
         judged("release", kernel.release, about["release"], about["release"] == kernel.release,
@@ -221,6 +233,18 @@ def prove(kernel: BuiltKernel, seen: Callable[[str], None]) -> Proof:
                              "all modes are stock after boot"))  # fmt: skip
     checks += judge(lines, patched=patched)
     return Proof(kernel, "emulated" if accel == "tcg" else "virtual", tuple(lines), tuple(checks))
+
+
+def _witnesses(
+    kernel: BuiltKernel, say: Callable[[str], None]
+) -> tuple[Mapping[str, Path], list[dict[str, Any]]]:
+    """The programs that could be built of its source, or the lines that say why there are none."""
+    try:
+        return witnesses(SourcePackage(**kernel.record["source"]), say), []
+    except HotkitError as error:
+        why = f"it could not be built: {error.message.splitlines()[0]}"
+        return {}, [{"proof": "witness", "test": name, "option": "", "why": why}
+                    for name in WITNESSES]  # fmt: skip
 
 
 def cost(kernel: BuiltKernel) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hotkit.core import vmproof
 from hotkit.core.check import Check, judged
 
 # Of the checks taken. "Nearly": a tick or another process may flush a TLB by chance.
@@ -23,6 +24,7 @@ COLD_AT_MOST = 0.02
 # the program was off its CPU (a kernel thread's turn), on an idle machine none.
 _SENT_AT_LEAST = 0.95
 SCANS = ("damon", "page_idle", "folio_referenced")
+VM = "vm"  # the memory of a VM, watched in its host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,45 +39,60 @@ class Row:
     hot: float
     cold: float
     flushes: int | None
+    # Of KVM, where the memory is a VM's.
+    kvm_flushes: int | None = None
+
+    @property
+    def company(self) -> str:
+        """What else is on the CPU: a VM's has the timer's tick, or not even that."""
+        if not self.beside:
+            return ""
+        return "the tick" if self.memory == VM else "a process"
 
     @property
     def name(self) -> str:
-        beside = ", a second process beside" if self.beside else ""
+        second = "the tick" if self.memory == VM else "a second process"
+        beside = f", {second} beside" if self.beside else ""
         return f"{self.tracker} {self.memory} mode {self.mode}{beside}"
 
 
 def rows(lines: Iterable[Mapping[str, Any]]) -> tuple[Row, ...]:
     """The rows of a proof's lines (kernel/proof); lines of other kinds are left out."""
-    found = []
-    for line in lines:
-        if line["proof"] not in SCANS:
-            continue
-        hots, checks = int(line["hot_pages"]), int(line["checks"])
-        colds = int(line["pages"]) - hots
-        found.append(
-            Row(
-                tracker=f"damon {line['space']}" if line["proof"] == "damon" else line["proof"],
-                memory=str(line["memory"]),
-                beside=bool(line["beside"]),
-                mode=int(line["mode"]),
-                checks=checks,
-                hot=int(line["hot_seen"]) / (hots * checks) if checks else 0.0,
-                cold=int(line["cold_seen"]) / (colds * checks) if checks and colds else 0.0,
-                flushes=line.get("flush_primary"),
-            )
-        )
-    return tuple(found)
+    return tuple(_row(line) for line in lines if line["proof"] in SCANS)
+
+
+def _row(line: Mapping[str, Any]) -> Row:
+    hots, checks = int(line["hot_pages"]), int(line["checks"])
+    colds = int(line["pages"]) - hots
+    return Row(
+        tracker=f"damon {line['space']}" if line["proof"] == "damon" else line["proof"],
+        memory=str(line["memory"]),
+        beside=bool(line["beside"]),
+        mode=int(line["mode"]),
+        checks=checks,
+        hot=int(line["hot_seen"]) / (hots * checks) if checks else 0.0,
+        cold=int(line["cold_seen"]) / (colds * checks) if checks and colds else 0.0,
+        flushes=line.get("flush_primary"),
+        kvm_flushes=line.get("kvm_remote_tlb_flush_requests"),
+    )
 
 
 def judge(lines: Iterable[Mapping[str, Any]], *, patched: bool) -> tuple[Check, ...]:
     """One verdict per row and per single fact. `patched`: the switches must be there."""
     lines = tuple(lines)
     checks = [_row_check(row) for row in rows(lines)]
+    with_tick = [row.hot for row in rows(lines) if row.memory == VM and row.beside]
     for line in lines:
+        if "kvm_remote_tlb_flush_requests" in line:
+            checks += vmproof.kvm_flushes(_row(line).name, line)
+        if line["proof"] == "witness":
+            checks += vmproof.witness(line, with_tick[0] if with_tick else None)
         checks += _ALWAYS.get(line["proof"], _nothing)(line)
         if patched:
             checks += _OF_PATCHED.get(line["proof"], _nothing)(line)
-    missing = [name for name in _kinds(patched) if name not in {line["proof"] for line in lines}]
+    found = {line["proof"] for line in lines}
+    kinds = _kinds(patched) if "no_vm" in found else (*_kinds(patched), *_OF_VM)
+    missing = [name for name in kinds if name not in found]
     said = f"not measured: {', '.join(missing)}" if missing else "everything was measured"
     checks.append(judged("whole", "every part", said, not missing, said))
     return tuple(checks)
@@ -90,6 +107,9 @@ def _row_check(row: Row) -> Check:
     said = f"{row.hot:.1%} of {row.checks} checks saw a hot page, {row.cold:.1%} a cold one"
     # What folio_referenced() flushes in stock mode: huge pages. A context switch flushes for all.
     sees = row.mode > 0 or row.beside or row.tracker == "folio_referenced" and row.memory == "thp"
+    if row.memory == VM:
+        # A host's entries are not those that the guest's accesses go through: KVM has to flush.
+        sees = row.beside or vmproof.lets_kvm_flush(row.tracker, row.mode)
     if row.beside and row.mode == 0:
         wanted, ok = "most hot pages", row.hot > BLIND_AT_MOST
     elif sees:
@@ -117,8 +137,7 @@ def _console(line: Mapping[str, Any]) -> Iterable[Check]:
 
 def _damon_witnesses(line: Mapping[str, Any]) -> Iterable[Check]:
     """Counters against a kprobe on the check function and against DAMON's and TLB tracepoints."""
-    name = f"damon {line['space']} {line['memory']} mode {line['mode']:g}"
-    name += ", a second process beside" if line["beside"] else ""
+    name = _row(line).name
     yield _same(f"{name}: samples", line["samples"], line["checks_in_all"] * line["pages"],
                 "by a kprobe")  # fmt: skip
     traced = line["hot_seen"] + line["cold_seen"]
@@ -140,7 +159,7 @@ def _damon_witnesses(line: Mapping[str, Any]) -> Iterable[Check]:
 
 def _idle_witnesses(line: Mapping[str, Any]) -> Iterable[Check]:
     if not line["beside"]:
-        yield _near_vmstat(f"page_idle {line['memory']} mode {line['mode']:g}", line)
+        yield _near_vmstat(_row(line).name, line)
 
 
 def _near_vmstat(name: str, line: Mapping[str, Any]) -> Check:
@@ -209,7 +228,16 @@ def _promotion(line: Mapping[str, Any]) -> Iterable[Check]:
 
 
 _Judge = Callable[[Mapping[str, Any]], Iterable[Check]]
-_ALWAYS: Mapping[str, _Judge] = {"error": _error, "console": _console, "mglru": _mglru}
+_OF_VM: Mapping[str, _Judge] = {
+    "kvm_dirty": vmproof.dirty_log,
+    "kvm_first_read": vmproof.first_read,
+}
+_ALWAYS: Mapping[str, _Judge] = {
+    "error": _error,
+    "console": _console,
+    "mglru": _mglru,
+    **_OF_VM,
+}
 _OF_PATCHED: Mapping[str, _Judge] = {
     "damon": _damon_witnesses,
     "page_idle": _idle_witnesses,

@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,22 @@ _SPLAT = re.compile(r"(?:BUG|WARNING|KASAN|Oops|INFO: possible|general protectio
 _TIMEOUT_S = 600
 
 
-def boot_proof(kernel: Path, *, accel: str, seen: Callable[[str], None]) -> list[dict[str, Any]]:
+def boot_proof(
+    kernel: Path,
+    *,
+    accel: str,
+    seen: Callable[[str], None],
+    witnesses: Mapping[str, Path] | None = None,
+) -> list[dict[str, Any]]:
     """All lines of the proof, and what the kernel's own checkers found ("console", at the end).
 
-    `seen` hears the name of each line as it comes.
+    `seen` hears the name of each line as it comes. `witnesses` are static programs that
+    kernel/proof/witness.c runs, by their names there.
 
     Raises HotkitError, with the console's last lines, when the kernel did not come through.
     """
-    return _boot(kernel, (*accelerator_words(accel), *_MACHINE), _ARGUMENTS, seen)
+    machine = (*accelerator_words(accel), *_MACHINE)
+    return _boot(kernel, machine, _ARGUMENTS, seen, witnesses or {})
 
 
 def boot_cost(kernel: Path, seen: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -55,18 +63,22 @@ def boot_cost(kernel: Path, seen: Callable[[str], None]) -> list[dict[str, Any]]
         "-accel", "tcg,thread=single", "-cpu", "max", "-icount", "shift=0,sleep=off",
         "-machine", "q35", "-m", "1G", "-smp", "1",
     )  # fmt: skip
-    return _boot(kernel, words, "hotkit_cost=1", seen)
+    return _boot(kernel, words, "hotkit_cost=1", seen, {})
 
 
 def _boot(
-    kernel: Path, machine: Sequence[str], arguments: str, seen: Callable[[str], None]
+    kernel: Path,
+    machine: Sequence[str],
+    arguments: str,
+    seen: Callable[[str], None],
+    witnesses: Mapping[str, Path],
 ) -> list[dict[str, Any]]:
     """Raises HotkitError, with the console's last lines, when the kernel did not come through."""
     with tempfile.TemporaryDirectory(prefix="hotkit-proof-") as name:
         folder = Path(name)
         console, facts = folder / "console.log", folder / "facts.txt"
         facts.touch()
-        (folder / "initramfs").write_bytes(_initramfs(folder))
+        (folder / "initramfs").write_bytes(_initramfs(folder, witnesses))
         words: list[str | Path] = [
             QEMU, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
             *machine,
@@ -108,8 +120,8 @@ def _follow(
             time.sleep(0.2)
 
 
-def _initramfs(folder: Path) -> bytes:
-    """One static program, and the two devices that it needs before it has mounted anything."""
+def _initramfs(folder: Path, witnesses: Mapping[str, Path]) -> bytes:
+    """Static programs, and the two devices that init needs before it has mounted anything."""
     program = folder / "init"
     sources = sorted((asset("kernel") / "proof").glob("*.c"))
     run([require("gcc", "gcc libc6-dev"), *_FLAGS, "-o", program, *sources], timeout=120)
@@ -118,5 +130,10 @@ def _initramfs(folder: Path) -> bytes:
             cpio.Item("dev", cpio.DIRECTORY),
             cpio.Item("dev/console", cpio.DEVICE, major=5, minor=1),
             cpio.Item("init", cpio.PROGRAM, program.read_bytes()),
+            cpio.Item("witness", cpio.DIRECTORY),
+            *(
+                cpio.Item(f"witness/{name}", cpio.PROGRAM, path.read_bytes())
+                for name, path in witnesses.items()
+            ),
         ]
     )

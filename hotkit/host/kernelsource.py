@@ -74,8 +74,11 @@ def fetch(source: SourcePackage) -> Path:
     return kept
 
 
-def unpack(deb: Path, target: Path) -> int:
-    """The source tree at `target` (not there yet); returns its date in epoch seconds."""
+def unpack(deb: Path, target: Path, parts: Sequence[str] = ()) -> int:
+    """The source tree at `target` (not there yet); returns its date in epoch seconds.
+
+    `parts`: no more than these files and folders of it, as patterns of tar's.
+    """
     work = target.with_name(f".unpacking-{target.name}")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -84,7 +87,12 @@ def unpack(deb: Path, target: Path) -> int:
         (archive,) = (work / "deb").glob("usr/src/*.tar.*")
         date = int(archive.stat().st_mtime)
         (work / "tree").mkdir()
-        run(["tar", "-C", work / "tree", "--strip-components=1", "-xf", archive], timeout=600)
+        only = ["--wildcards", "--no-wildcards-match-slash", *(f"*/{part}" for part in parts)]
+        run(
+            ["tar", "-C", work / "tree", "--strip-components=1", "-xf", archive,
+             *(only if parts else [])],
+            timeout=600,
+        )  # fmt: skip
         (work / "tree").rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)

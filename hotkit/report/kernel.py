@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hotkit.core.check import Check, failed
-from hotkit.core.kernelproof import rows
+from hotkit.core.kernelproof import VM, Row, rows
 
 
 class Base(Protocol):
@@ -103,6 +103,8 @@ class Proof(Protocol):
     def lines(self) -> Sequence[Mapping[str, Any]]: ...
     @property
     def checks(self) -> Sequence[Check]: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
 
 
 def print_proof(proof: Proof, console: Console) -> None:
@@ -111,28 +113,36 @@ def print_proof(proof: Proof, console: Console) -> None:
         title=f"Seen, of the checks taken ({proof.label})", title_justify="left", show_edge=False,
         pad_edge=False,
     )  # fmt: skip
-    for name in ("tracker", "memory", "beside", "mode", "checks", "hot seen", "cold seen",
-                 "flushes"):  # fmt: skip
+    for name in ("tracker", "memory", "beside", "mode", "checks", "hot", "cold", "flushes"):
         table.add_column(name, justify="right" if name in ("checks", "flushes") else "left")
     for row in rows(proof.lines):
         table.add_row(
-            row.tracker, row.memory, "a process" if row.beside else "nobody", str(row.mode),
-            str(row.checks), f"{row.hot:.1%}", f"{row.cold:.1%}",
-            "-" if row.flushes is None else str(row.flushes),
+            row.tracker, row.memory, row.company or "nobody", str(row.mode),
+            str(row.checks), f"{row.hot:.1%}", f"{row.cold:.1%}", _flushes(row),
         )  # fmt: skip
     console.print(table)
+    if any(row.memory == VM for row in rows(proof.lines)):
+        console.print(f"vm: the memory of a VM, watched in its host ({proof.label}, nested);")
+        console.print("    flushes of CPUs + of KVM. The tick ends the VM's runs, 100 a second.")
     console.print()
     bad = failed(proof.checks)
     in_table = {row.name for row in rows(proof.lines)}
     for check in proof.checks:
         if check not in bad and check.name not in in_table:
             console.print(Text(f"ok   {check.sentence}"))
+    for note in proof.notes:
+        console.print(Text(f"note {note}"))
     for check in bad:
         console.print(Text(f"FAIL {check.sentence}; expected {check.expected}", style="bold red"))
     good = len(proof.checks) - len(bad)
     console.print(
         f"{proof.kernel.release}, {proof.label}: {good} of {len(proof.checks)} checks hold"
     )
+
+
+def _flushes(row: Row) -> str:
+    counts = (row.flushes, row.kvm_flushes)
+    return "+".join(str(count) for count in counts if count is not None) or "-"
 
 
 def print_kernel(built: Built, console: Console) -> None:

@@ -10,6 +10,7 @@
 #define SAMPLE_US 20000
 #define SAMPLES_PER_AGGREGATION 10
 #define SECONDS 3
+#define SECONDS_VM 2
 /* A busy machine takes fewer checks than its intervals promise: wait for so many, but not for ever. */
 #define CHECKS_AT_LEAST 60
 #define SECONDS_AT_MOST 40
@@ -139,17 +140,17 @@ void damon_row(enum memory memory, int physical, int beside, int mode)
 	put(TRACING "events/tlb/tlb_flush/enable", "1");
 	put(TRACING "trace", "\n");
 	put(TRACING "tracing_on", "1");
-	counters_begin();
-	kvm_begin();
+	measure(&hot);
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush");
 	if (put(KDAMONDS "0/state", "on"))
 		die("DAMON did not start");
 	began = seconds_now();
-	sleep_ms(SECONDS * 1000);
+	sleep_ms((memory == VM_PAGES ? SECONDS_VM : SECONDS) * 1000);
 	while (probe_hits() < CHECKS_AT_LEAST && seconds_now() - began < SECONDS_AT_MOST)
 		sleep_ms(200);
 	cpu_ns = thread_ns();
 	put(KDAMONDS "0/state", "off");
+	measured(&hot);
 	put(TRACING "tracing_on", "0");
 	checks = probe_hits();
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush") - flushes;

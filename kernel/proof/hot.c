@@ -25,16 +25,17 @@ const char *memory_name(enum memory memory)
 }
 
 /* Never returns. The guest has read all pages once: KVM maps the cold ones, too. */
-static void touch_as_guest(char *pages, int hot)
+static void touch_as_guest(char *pages, int count, int hot)
 {
-	struct vm vm = vm_make(pages, 32, &shared->turns);
+	struct vm vm = vm_make(pages, count, &shared->turns);
 
-	vm_turn(&vm, 32, 0);
+	tick_obey();
+	vm_turn(&vm, count, 0);
 	shared->address = (uint64_t)pages;
 	vm_turn_for_ever(&vm, hot);
 }
 
-static void touch_for_ever(enum memory memory, int hot)
+static void touch_for_ever(enum memory memory, int count, int hot)
 {
 	uint64_t page = memory == HUGE_PAGES ? HUGE : PAGE;
 	size_t bytes = 8 * HUGE;
@@ -49,12 +50,12 @@ static void touch_for_ever(enum memory memory, int hot)
 	madvise(start, bytes + 2 * HUGE, MADV_NOHUGEPAGE);
 	if (memory == HUGE_PAGES)
 		madvise(pages, bytes, MADV_HUGEPAGE);
-	for (int i = 0; i < (memory == HUGE_PAGES ? 4 : 32); i++)
+	for (int i = 0; i < count; i++)
 		memset(pages + i * page, 1, page);
 	/* New pages wait in a per-CPU batch before they are on an LRU list: push ours out of it. */
 	memset(pages + bytes, 1, HUGE / 4);
 	if (memory == VM_PAGES)
-		touch_as_guest(pages, hot);
+		touch_as_guest(pages, count, hot);
 	shared->address = (uint64_t)pages;
 	for (;;) {
 		for (int k = 0; k < 200; k++)
@@ -98,6 +99,7 @@ struct hot hot_start(enum memory memory, int beside)
 		.page_bytes = memory == HUGE_PAGES ? HUGE : PAGE,
 		.pages = memory == HUGE_PAGES ? 4 : 32,
 		.hot = memory == HUGE_PAGES ? 1 : 8,
+		.tickless = memory == VM_PAGES && !beside,
 	};
 
 	if (!shared)
@@ -105,14 +107,31 @@ struct hot hot_start(enum memory memory, int beside)
 	memset(shared, 0, sizeof(*shared));
 	hot.pid = fork_hot();
 	if (!hot.pid)
-		touch_for_ever(memory, hot.hot);
-	while (!shared->address)
+		touch_for_ever(memory, hot.pages, hot.hot);
+	while (!shared->address) {
+		if (waitpid(hot.pid, NULL, WNOHANG))
+			die("the hot program ended before it began");
 		sleep_ms(2);
-	if (beside)
+	}
+	if (beside && memory != VM_PAGES)
 		hot.beside = spin_beside();
 	hot.address = shared->address;
 	sleep_ms(200);
 	return hot;
+}
+
+void measure(const struct hot *hot)
+{
+	if (hot->tickless)
+		tick_stop(hot->pid);
+	kvm_begin();
+	counters_begin();
+}
+
+void measured(const struct hot *hot)
+{
+	if (hot->tickless)
+		tick_go_on(hot->pid);
 }
 
 void hot_stop(struct hot *hot)

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #define ROUNDS 60
+/* Where each check makes a vCPU exit, and wait for that. */
+#define ROUNDS_OF_EXITS 30
 #define INTERVAL_MS 20
 
 static void bitmap(int fd, uint64_t pfn, uint64_t *word, int write)
@@ -19,16 +21,16 @@ void idle_row(enum memory memory, int beside, int mode)
 {
 	struct hot hot = hot_start(memory, beside);
 	int fd = open("/sys/kernel/mm/page_idle/bitmap", O_RDWR);
+	const int wanted = memory == VM_PAGES && mode & 2 ? ROUNDS_OF_EXITS : ROUNDS;
 	long hot_seen = 0, cold_seen = 0, rounds = 0, flushes;
 
 	if (fd < 0)
 		die("no /sys/kernel/mm/page_idle/bitmap");
 	if (present(HOTKIT "page_idle_mode"))
 		put(HOTKIT "page_idle_mode", "%d", mode);
-	counters_begin();
-	kvm_begin();
+	measure(&hot);
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush");
-	for (int tries = 0; rounds < ROUNDS && tries < 10 * ROUNDS; tries++) {
+	for (int tries = 0; rounds < wanted && tries < 10 * wanted; tries++) {
 		uint64_t turns, pfn;
 
 		for (int i = 0; i < hot.pages; i++) {
@@ -52,6 +54,7 @@ void idle_row(enum memory memory, int beside, int mode)
 				*(i < hot.hot ? &hot_seen : &cold_seen) += 1;
 		}
 	}
+	measured(&hot);
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush") - flushes;
 	json_begin("page_idle");
 	json_text("memory", memory_name(memory));

@@ -109,7 +109,10 @@ void json_begin(const char *proof)
 
 void json_text(const char *key, const char *value)
 {
-	printf("%s\"%s\": \"%s\"", fields++ ? ", " : "", key, value);
+	printf("%s\"%s\": \"", fields++ ? ", " : "", key);
+	for (; *value; value++)
+		printf((unsigned char)*value < ' ' || strchr("\"\\", *value) ? "\\u%04x" : "%c", *value);
+	putchar('"');
 }
 
 void json_number(const char *key, double value)

@@ -117,7 +117,7 @@ int main(void)
 {
 	static void (*const all[])(void) = {
 		prove_damon, prove_idle, prove_scan, prove_kswapd, prove_tiers, prove_mglru,
-		prove_kvm, NULL,
+		prove_kvm, prove_witness, NULL,
 	};
 	static void (*const costs[])(void) = { prove_cost, NULL };
 	/* The kernel hands what it does not know itself on its command line to init. */

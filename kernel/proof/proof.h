@@ -36,17 +36,21 @@ enum memory { BASE_PAGES, HUGE_PAGES, VM_PAGES };
 const char *memory_name(enum memory memory);
 struct hot {
 	pid_t pid;
-	pid_t beside;		/* a second process on the same CPU, or 0 */
+	pid_t beside;		/* a second process on the same CPU, or 0; a VM has the tick instead */
 	uint64_t address;	/* of page 0 */
 	uint64_t page_bytes;
 	int pages;
 	int hot;		/* pages 0 .. hot - 1 are touched */
+	int tickless;		/* no tick on its CPU while something is measured */
 };
 /* fork(), with the child on the CPU of the hot program; a child that spins there; its end. */
 pid_t fork_hot(void);
 pid_t spin_beside(void);
 void stop(pid_t pid);
 struct hot hot_start(enum memory memory, int beside);
+/* Between the two the counters count, hotkit's and KVM's. */
+void measure(const struct hot *hot);
+void measured(const struct hot *hot);
 void hot_stop(struct hot *hot);
 /* Turns of the loop so far: a page was touched between two looks when this moved by 2. */
 uint64_t hot_turns(void);
@@ -83,8 +87,14 @@ void vm_log_writes(const struct vm *vm);
 uint64_t vm_written(const struct vm *vm, enum vm_slot slot);
 void vm_clear(const struct vm *vm, enum vm_slot slot, uint64_t pages);
 
+/* tick.c: the process of a vCPU obeys; its CPU's timer is stopped and goes on */
+void tick_obey(void);
+void tick_stop(pid_t pid);
+void tick_go_on(pid_t pid);
+
 /* kvm.c: KVM's own counters since kvm_begin(), over all VMs */
 void kvm_begin(void);
+double kvm_exits(void);
 void json_kvm(void);
 
 /* One row of a tracker: what it sees of 4K, huge or a VM's pages in a mode. */

@@ -28,8 +28,7 @@ void scan_row(enum memory memory, int mode)
 
 	put(HOTKIT "folio_referenced_mode", "%d", mode);
 	put(SCAN, "%s", what);
-	counters_begin();
-	kvm_begin();
+	measure(&hot);
 	for (int tries = 0; rounds < ROUNDS && tries < 10 * ROUNDS; tries++) {
 		uint64_t turns = hot_turns();
 
@@ -47,6 +46,7 @@ void scan_row(enum memory memory, int mode)
 				*(i < hot.hot ? &hot_seen : &cold_seen) += 1;
 		}
 	}
+	measured(&hot);
 	json_begin("folio_referenced");
 	json_text("memory", memory_name(memory));
 	json_number("beside", 0);
