@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from hotkit import kernel
 from hotkit.host.run import clean_env
@@ -64,6 +67,20 @@ MORE = {
     ),
     "guest-idlepage": ("idlepage", "guest", "interval_ms: 100, flush: primary"),
 }  # fmt: skip
+# Over a VM whose QEMU is not asked.
+THEIRS = {
+    "host-idlepage": (
+        "idlepage", "host", "interval_ms: 200, flush: primary+secondary, placement: spare",
+    ),
+    "host-softdirty": ("softdirty", "host", "interval_ms: 300, placement: spare"),
+}  # fmt: skip
+# The same VM, as if somebody else had started it.
+_THEIRS = f"""\
+hotkit_guests:
+  - name: theirs
+    process: {{unit: hotkit-guest-{GUEST}.service}}
+    ssh: {{port: 2222, identity_file: /var/lib/hotkit/guests/{GUEST}/login-key}}
+"""
 _FEW = ("kvm-dirty", "guest-softdirty", "host-damon-both")
 
 
@@ -84,13 +101,13 @@ class Swept:
         return next(arm for arm in self.report["arms"] if arm["arm"] == name)
 
 
-def description(arms: Mapping[str, tuple[str, str, str]]) -> str:
+def description(arms: Mapping[str, tuple[str, str, str]], guest: str = GUEST) -> str:
     """A SWEEP.yml of six blocks. Times do not matter here, and a busy host may stop any CPU."""
     rows = [
         f"  - {{name: {name}, tracker: {tracker}, scope: {scope}, settings: {{{settings}}}}}"
         for name, (tracker, scope, settings) in arms.items()
     ]
-    head = ["schema_version: 1", "blocks: 6", "gates: false", f"guest: {GUEST}"]
+    head = ["schema_version: 1", "blocks: 6", "gates: false", f"guest: {guest}"]
     return "\n".join([*head, f"workload: {_WORK}", "arms:", *rows, ""])
 
 
@@ -203,14 +220,27 @@ def ended(inventory: Path) -> list[str]:
 
 
 def comparison_case(number: int) -> dict[str, Any]:
-    """A case of `make soak`: the arms of CI's test, or the others."""
-    arms = (ARMS, MORE)[number]
+    """A case of `make soak`: the arms of CI's test, the others, a VM that hotkit did not start."""
+    what = ("the comparison", "the rest", "a VM of somebody else")[number]
+    if number == 2:
+        return {"what": what, **_campaign_case(THEIRS, None, judge_theirs, "theirs")}
+    arms, judged = ((ARMS, judge), (MORE, judge_rest))[number]
+    return {"what": what, **_campaign_case(arms, None, judged)}
 
-    def judged(found: Swept) -> None:
-        if arms is ARMS:
-            judge(found)
 
-    return _campaign_case(arms, None, judged) | {"arms_of": ("the comparison", "the rest")[number]}
+def judge_rest(found: Swept) -> None:
+    """What else works over a VM finds the written pages; stock scans do not."""
+    seen = {arm["arm"]: arm["accuracy"] for arm in found.report["arms"]}
+    errors = {arm["arm"]: arm["errors"] for arm in found.report["arms"] if arm["errors"]}
+    assert not errors, errors
+    for name in ("host-softdirty", "host-uffd", "host-folio-both", "guest-idlepage"):
+        assert seen[name]["found"] == 1 and seen[name]["recall"] > 0.8, (name, seen[name])
+
+
+def judge_theirs(found: Swept) -> None:
+    """Its RAM was found without asking QEMU: by pages that the guest knows."""
+    for name in THEIRS:
+        assert found.arm(name)["accuracy"]["found"] == 1, found.arm(name)
 
 
 def fault_case(number: int) -> dict[str, Any]:
@@ -222,7 +252,10 @@ def fault_case(number: int) -> dict[str, Any]:
 
 
 def _campaign_case(
-    arms: Mapping[str, tuple[str, str, str]], fault: str | None, judged: Callable[[Swept], None]
+    arms: Mapping[str, tuple[str, str, str]],
+    fault: str | None,
+    judged: Callable[[Swept], None],
+    guest: str = GUEST,
 ) -> dict[str, Any]:
     inventory = Path(os.environ["XDG_STATE_HOME"]) / "patched"
     if not inventory.exists():
@@ -233,7 +266,10 @@ def _campaign_case(
             return {"ok": False, "problems": problems}
     with tempfile.TemporaryDirectory(prefix="hotkit-nested-") as name:
         began = time.monotonic()
-        found = sweep(inventory, Path(name), description(arms), fault)
+        if guest != GUEST:
+            _told("guest", "up", str(inventory), "--limit", NESTED, "--json")
+            inventory = _with_theirs(inventory, Path(name) / "lab")
+        found = sweep(inventory, Path(name), description(arms, guest), fault)
     kept: dict[str, Any] = {"label": found.report["label"], "seconds": time.monotonic() - began}
     kept["sentences"] = [
         problem
@@ -251,6 +287,15 @@ def _campaign_case(
     except AssertionError as error:
         return {"ok": False, "problems": [str(error)[:500]], **kept}
     return {"ok": True, **kept}
+
+
+def _with_theirs(inventory: Path, folder: Path) -> Path:
+    """The inventory with that guest alone."""
+    shutil.copytree(inventory, folder)
+    file = folder / "host_vars" / f"{NESTED}.yml"
+    host = yaml.safe_load(file.read_text()) | yaml.safe_load(_THEIRS)
+    file.write_text(yaml.safe_dump(host))
+    return folder
 
 
 def _kept(arm: Mapping[str, Any]) -> dict[str, Any]:
