@@ -216,7 +216,7 @@ def prove(kernel: BuiltKernel, seen: Callable[[str], None]) -> Proof:
     """Boot the kernel in QEMU and hold its trackers against what a program really touched."""
     patched = kernel.record["variant"] != UNPATCHED
     accel = accelerator(ensure_image(seen).kernel)
-    programs, missing = _witnesses(kernel, seen)
+    programs, missing = witness_programs(kernel, seen)
     lines = boot_proof(kernel.vmlinuz, accel=accel, seen=seen, witnesses=programs)
     lines = [read_witness(line) if line["proof"] == "witness" else line for line in lines]
     lines += missing
@@ -235,16 +235,17 @@ def prove(kernel: BuiltKernel, seen: Callable[[str], None]) -> Proof:
     return Proof(kernel, "emulated" if accel == "tcg" else "virtual", tuple(lines), tuple(checks))
 
 
-def _witnesses(
+def witness_programs(
     kernel: BuiltKernel, say: Callable[[str], None]
 ) -> tuple[Mapping[str, Path], list[dict[str, Any]]]:
-    """The programs that could be built of its source, or the lines that say why there are none."""
+    """The KVM programs of the kernel's source, or a proof's lines that say why there are none."""
     try:
         return witnesses(SourcePackage(**kernel.record["source"]), say), []
     except HotkitError as error:
-        why = f"it could not be built: {error.message.splitlines()[0]}"
-        return {}, [{"proof": "witness", "test": name, "option": "", "why": why}
-                    for name in WITNESSES]  # fmt: skip
+        told = error.message.splitlines()
+        why = next((line for line in told if "error:" in line), told[-1])
+        row = {"proof": "witness", "option": "", "why": f"it could not be built: {why}"}
+        return {}, [{**row, "test": name} for name in WITNESSES]
 
 
 def cost(kernel: BuiltKernel) -> list[dict[str, Any]]:

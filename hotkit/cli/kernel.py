@@ -142,8 +142,11 @@ def prove(key: str | None, as_json: bool) -> int:
     tracking and folio_referenced watch, in stock mode and flushing: stock mode sees the hot
     pages in nearly none of the checks that were taken, flushing in nearly all, and neither sees
     the cold ones. Counters are held against kprobes; demotion, promotion and a kswapd that is woken
-    for nothing are shown. KEY is the beginning of a build's key (default: the newest lab
-    kernel). A minute or two; without KVM the figures are emulated, and labelled so.
+    for nothing are shown. So is the memory of a VM, watched in its host: there only a flush of
+    KVM's (mode 3) shows what is hot. KVM's dirty log is held against what the guest wrote, and two
+    programs of the kernel's own source, built once (half a minute), are a second witness. KEY is
+    the beginning of a build's key (default: the newest lab kernel). Two minutes or three;
+    without KVM the figures are emulated, and labelled so.
 
     \b
     Example: hotkit kernel prove

@@ -123,7 +123,9 @@ def print_proof(proof: Proof, console: Console) -> None:
     console.print(table)
     if any(row.memory == VM for row in rows(proof.lines)):
         console.print(f"vm: the memory of a VM, watched in its host ({proof.label}, nested);")
-        console.print("    flushes of CPUs + of KVM. The tick ends the VM's runs, 100 a second.")
+        console.print(
+            "    flushes: of CPUs + of KVM. Each tick of the host's timer ends a run of the VM."
+        )
     console.print()
     bad = failed(proof.checks)
     in_table = {row.name for row in rows(proof.lines)}
@@ -141,8 +143,8 @@ def print_proof(proof: Proof, console: Console) -> None:
 
 
 def _flushes(row: Row) -> str:
-    counts = (row.flushes, row.kvm_flushes)
-    return "+".join(str(count) for count in counts if count is not None) or "-"
+    cpus = "-" if row.flushes is None else str(row.flushes)
+    return cpus if row.kvm_flushes is None else f"{cpus}+{row.kvm_flushes}"
 
 
 def print_kernel(built: Built, console: Console) -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from hotkit import kernel
 from hotkit.cli import main
 from hotkit.core.patchseries import Patch
+from hotkit.core.vmproof import notes
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.kernelbase import fragment, kernel_base
-from hotkit.host.kernelbuild import Recipe
+from hotkit.host.kernelbuild import BuiltKernel, Recipe
 from hotkit.host.kernelpackage import make_packages
 from hotkit.host.kernelsource import SourcePackage, apply_series, unpack
+from hotkit.host.kernelwitness import WITNESSES
 
 SOURCE = SourcePackage("linux-source-6.1", "6.1.192-2", "0" * 64)
 RELEASE = "6.1.192-hotkit-lab-0123456789ab"
@@ -52,6 +55,9 @@ def source_package(tmp_path: Path) -> Path:
     tree, root = tmp_path / "linux-source-6.1", tmp_path / "root"
     (tree / "mm").mkdir(parents=True)
     (tree / "mm/some.c").write_text("one\ntwo\nthree\n")
+    (tree / "mm/some.h").touch()
+    (tree / "tools/mm").mkdir(parents=True)
+    (tree / "tools/mm/some.c").touch()
     (root / "usr/src").mkdir(parents=True)
     subprocess.run(
         ["tar", "-C", tmp_path, "-cJf", root / "usr/src/linux-source-6.1.tar.xz", tree.name],
@@ -80,8 +86,31 @@ def test_unpacks_and_patches(tmp_path: Path) -> None:
         apply_series(target, [PATCH])
     assert caught.value.message == "1.patch does not apply: hunk 1 of mm/some.c, at line 1"
     assert caught.value.exit_code == ExitCode.VERDICT_FAILED
-    assert sorted(path.name for path in (target / "mm").iterdir()) == ["some.c"]
+    assert sorted(path.name for path in (target / "mm").iterdir()) == ["some.c", "some.h"]
     assert [path.name for path in target.parent.iterdir()] == ["source"]
+
+
+def test_unpacks_no_more_than_it_is_told(tmp_path: Path) -> None:
+    unpack(source_package(tmp_path), tmp_path / "source", ["mm/*.c"])
+    files = [path for path in (tmp_path / "source").rglob("*") if path.is_file()]
+    assert files == [tmp_path / "source/mm/some.c"]
+
+
+def test_a_source_without_the_kvm_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says why there is no witness, in a sentence for each; leaves nothing of the attempt."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sources = tmp_path / "cache/hotkit/kernels/sources"
+    sources.mkdir(parents=True)
+    source_package(tmp_path).rename(sources / f"linux-source-6.1_{SOURCE.sha256[:16]}.deb")
+    built = BuiltKernel(tmp_path, {"source": dataclasses.asdict(SOURCE)})
+    programs, lines = kernel.witness_programs(built, lambda text: None)
+    assert programs == {}
+    assert notes(lines) == tuple(
+        f"{name} is no witness here: it could not be built: tar: Exiting with failure status due"
+        " to previous errors"
+        for name in WITNESSES
+    )
+    assert list((tmp_path / "cache/hotkit/kernels/witness").iterdir()) == []
 
 
 def staged(tmp_path: Path) -> Path:

@@ -90,7 +90,8 @@ def test_an_unpatched_kernel_has_no_counters():
 def test_a_part_that_was_not_measured_is_no_pass():
     (_, whole) = judge([damon()], patched=False)
     assert whole.verdict is Verdict.FAIL
-    assert whole.sentence == "not measured: page_idle, mglru, console"
+    missing = "page_idle, mglru, console, kvm_dirty, kvm_first_read"
+    assert whole.sentence == f"not measured: {missing}"
 
 
 def test_stock_folio_referenced_flushes_huge_pages():
