@@ -26,6 +26,8 @@ FIRST_PORT = 2222
 ROOT = "/dev/vda1"
 SECTOR_BYTES = 512
 MEMORY_BYTES = 512 * MIB
+# What QEMU takes as dirty-ring-size (accel/kvm/kvm-all.c), where KVM gives it that many.
+RING_ENTRIES = (1024, 65536)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 # Into a file of options, where a blank or a quote would begin another one.
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*")
@@ -34,7 +36,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|scope)")
 
 _STARTED = (
     "memory", "nodes", "cpus", "cpu_pins", "backing", "disk", "disk_offset_bytes", "kernel", "root",
-    "cmdline", "ssh_port", "eptad",
+    "cmdline", "ssh_port", "eptad", "dirty_ring",
 )  # fmt: skip
 _FOUND = ("process", "ssh", "qmp")
 _PROCESS = ("pid", "pid_file", "unit")
@@ -58,6 +60,7 @@ class StartedGuest:
     `disk`. `kernel` is a word of KERNELS or a path on the host, with `root` as its root device;
     `none` leaves both to the loader on the disk. `ssh_port` is on the host's loopback. `eptad`:
     whether the host's CPU is to set A and D bits in the EPT (kvm_intel); None: as it is.
+    `dirty_ring`: entries of each vCPU's dirty ring of KVM; None: KVM keeps a dirty log instead.
     """
 
     name: str
@@ -72,6 +75,7 @@ class StartedGuest:
     cmdline: str
     ssh_port: int
     eptad: bool | None
+    dirty_ring: int | None
 
     @property
     def memory_bytes(self) -> int:
@@ -176,6 +180,7 @@ def description(guest: Guest) -> dict[str, Any]:
         "cmdline": guest.cmdline,
         "ssh_port": guest.ssh_port,
         "eptad": guest.eptad,
+        "dirty_ring": guest.dirty_ring,
     }
 
 
@@ -228,6 +233,7 @@ def _started(keys: Keys, name: str, port: int) -> StartedGuest:
         cmdline=cmdline,
         ssh_port=keys.whole("ssh_port", port, 1, 65535),
         eptad=keys.yes_or_no("eptad"),
+        dirty_ring=_ring(keys),
     )
 
 
@@ -256,6 +262,15 @@ def _pins(keys: Keys, cpus: int) -> tuple[int, ...] | None:
     if len(pins) != cpus:
         raise keys.bad("cpu_pins", f"one CPU of the host for each of the guest: {cpus} are needed")
     return tuple(pins)
+
+
+def _ring(keys: Keys) -> int | None:
+    if not keys.has("dirty_ring"):
+        return None
+    entries = keys.whole("dirty_ring", 0, *RING_ENTRIES)
+    if entries & (entries - 1):
+        raise keys.bad("dirty_ring", f"{entries} is not a power of two")
+    return entries
 
 
 def _found(keys: Keys, name: str) -> FoundGuest:

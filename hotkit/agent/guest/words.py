@@ -15,11 +15,13 @@ QMP, CONSOLE, IDENTITY = "qmp.sock", "console.log", "identity.tar"
 def qemu_words(guest: dict[str, Any], kernel: str | None, initrd: str | None) -> list[str]:
     """All words; QEMU is to be started in the guest's folder. `kernel` None: the disk's loader."""
     count = int(guest["cpus"])
+    entries = guest.get("dirty_ring")
+    ring = f",dirty-ring-size={entries}" if entries else ""
     words = [
         PROGRAM, "-name", f"hotkit-guest-{guest['name']},debug-threads=on",
         "-no-user-config", "-nodefaults", "-display", "none",
         "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
-        "-accel", "kvm", "-cpu", "host", "-machine", "q35", "-smp", str(count),
+        "-accel", "kvm" + ring, "-cpu", "host", "-machine", "q35", "-smp", str(count),
         *memory_words(guest),
         "-drive", f"file={escaped(guest['disk'])},if=none,id=root,snapshot=on,cache=unsafe"
                   + disk_format(guest),

@@ -51,6 +51,7 @@ def test_each_node_has_a_backend_that_may_be_bound() -> None:
 
 def test_backing_and_disk_as_they_are_described() -> None:
     assert "memory-backend-memfd,hugetlb=on,hugetlbsize=2M" in words_of(backing="hugetlb")
+    assert "-accel kvm,dirty-ring-size=4096 -cpu host" in words_of(dirty_ring=4096)
     assert ",format=qcow2" in words_of(disk="/srv/g.qcow2")
     assert ",format=raw,offset=1024" in words_of(disk_offset_bytes=1024)
     mine = described(cmdline="quiet root=/dev/sda", root="UUID=1-2")

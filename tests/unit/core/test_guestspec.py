@@ -34,6 +34,7 @@ def test_what_is_not_said_has_a_default():
         "cmdline": "",
         "ssh_port": 2222,
         "eptad": None,
+        "dirty_ring": None,
     }
 
 
@@ -52,6 +53,7 @@ def test_all_that_can_be_said():
                 "cmdline": " mitigations=off  nokaslr ",
                 "ssh_port": 3000,
                 "eptad": False,
+                "dirty_ring": 4096,
             }
         ]
     )
@@ -63,7 +65,7 @@ def test_all_that_can_be_said():
     assert (said["cpus"], said["cpu_pins"], said["backing"]) == (2, [4, 4], "hugetlb")
     assert (said["kernel"], said["cmdline"]) == ("/boot/vmlinuz-6.12.1", "mitigations=off  nokaslr")
     assert (said["disk_offset_bytes"], said["root"]) == (1048576, "UUID=0c5e-11")
-    assert said["eptad"] is False
+    assert said["eptad"] is False and said["dirty_ring"] == 4096
     assert said["ssh_port"] == 3000 and found.describe().startswith("QEMU, 2560 MiB, 2 CPUs")
     assert json.loads(json.dumps(said)) == said
 
@@ -150,6 +152,9 @@ BAD = [
     ([LEAST | {"disk": "/x.qcow2", "disk_offset_bytes": 512}], (0, "disk_offset_bytes"), "a raw"),
     ([LEAST | {"disk_offset_bytes": -512}], (0, "disk_offset_bytes"), "-512 is not a whole number"),
     ([LEAST | {"eptad": "N"}], (0, "eptad"), "'N' is neither true nor false"),
+    ([LEAST | {"dirty_ring": 512}], (0, "dirty_ring"), "512 is not a whole number, 1024 to 65536"),
+    ([LEAST | {"dirty_ring": 5000}], (0, "dirty_ring"), "5000 is not a power of two"),
+    ([THEIRS | {"dirty_ring": 4096}], (0, "dirty_ring"), "with process hotkit does not start it"),
     ([LEAST | {"ssh_port": 70000}], (0, "ssh_port"), "70000 is not a whole number, 1 to 65535"),
     ([LEAST | {"ssh_port": 2223}, LEAST | {"name": "g2"}], (1, "ssh_port"),
      "port 2223 of the host leads to g1 already"),
