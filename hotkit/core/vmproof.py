@@ -74,9 +74,11 @@ def notes(lines: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     for line in lines:
         if line["proof"] == "no_vm":
             said.append(f"nothing was measured over a VM: {line['why']}")
+        elif line["proof"] == "no_tickless":
+            said.append(f"a row over a VM has the tick beside: {line['why']}")
         elif line["proof"] == "witness" and "why" in line:
             said.append(f"{_program(line)} is no witness here: {line['why']}")
-    return tuple(said)
+    return tuple(dict.fromkeys(said))
 
 
 def _program(line: Mapping[str, Any]) -> str:

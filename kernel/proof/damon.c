@@ -162,7 +162,7 @@ void damon_row(enum memory memory, int physical, int beside, int mode)
 	json_begin("damon");
 	json_text("space", physical ? "paddr" : "fvaddr");
 	json_text("memory", memory_name(memory));
-	json_number("beside", beside);
+	json_number("beside", memory == VM_PAGES ? !hot.tickless : beside);
 	json_number("mode", mode);
 	json_number("sample_us", SAMPLE_US);
 	json_number("pages", hot.pages);

@@ -120,10 +120,9 @@ struct hot hot_start(enum memory memory, int beside)
 	return hot;
 }
 
-void measure(const struct hot *hot)
+void measure(struct hot *hot)
 {
-	if (hot->tickless)
-		tick_stop(hot->pid);
+	hot->tickless = hot->tickless && tick_stop(hot->pid);
 	kvm_begin();
 	counters_begin();
 }

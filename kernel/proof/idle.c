@@ -31,6 +31,8 @@ void idle_row(enum memory memory, int beside, int mode)
 	measure(&hot);
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush");
 	for (int tries = 0; rounds < wanted && tries < 10 * wanted; tries++) {
+		long round[2] = { 0 };	/* cold and hot pages that were found accessed */
+		double exits = kvm_exits();
 		uint64_t turns, pfn;
 
 		for (int i = 0; i < hot.pages; i++) {
@@ -44,21 +46,25 @@ void idle_row(enum memory memory, int beside, int mode)
 		/* Not a round when the hot process did not run: nothing was touched. */
 		int ran = hot_turns() - turns >= 2;
 
-		rounds += ran;
 		for (int i = 0; i < hot.pages; i++) {
 			uint64_t word;
 
 			pfn = pfn_of(hot.pid, hot.address + i * hot.page_bytes);
 			bitmap(fd, pfn, &word, 0);
-			if (ran && !(word >> (pfn & 63) & 1))
-				*(i < hot.hot ? &hot_seen : &cold_seen) += 1;
+			round[i < hot.hot] += !(word >> (pfn & 63) & 1);
 		}
+		/* Nor when the VM exited, which flushes QEMU's TLB, and nobody asked it to. */
+		if (!ran || (hot.tickless && !(mode & 2) && kvm_exits() != exits))
+			continue;
+		rounds++;
+		cold_seen += round[0];
+		hot_seen += round[1];
 	}
 	measured(&hot);
 	flushes = value_of("/proc/vmstat", "nr_tlb_remote_flush") - flushes;
 	json_begin("page_idle");
 	json_text("memory", memory_name(memory));
-	json_number("beside", beside);
+	json_number("beside", memory == VM_PAGES ? !hot.tickless : beside);
 	json_number("mode", mode);
 	json_number("interval_ms", INTERVAL_MS);
 	json_number("pages", hot.pages);

@@ -49,7 +49,7 @@ pid_t spin_beside(void);
 void stop(pid_t pid);
 struct hot hot_start(enum memory memory, int beside);
 /* Between the two the counters count, hotkit's and KVM's. */
-void measure(const struct hot *hot);
+void measure(struct hot *hot);
 void measured(const struct hot *hot);
 void hot_stop(struct hot *hot);
 /* Turns of the loop so far: a page was touched between two looks when this moved by 2. */
@@ -89,7 +89,7 @@ void vm_clear(const struct vm *vm, enum vm_slot slot, uint64_t pages);
 
 /* tick.c: the process of a vCPU obeys; its CPU's timer is stopped and goes on */
 void tick_obey(void);
-void tick_stop(pid_t pid);
+int tick_stop(pid_t pid);	/* whether it is */
 void tick_go_on(pid_t pid);
 
 /* kvm.c: KVM's own counters since kvm_begin(), over all VMs */

@@ -49,7 +49,7 @@ void scan_row(enum memory memory, int mode)
 	measured(&hot);
 	json_begin("folio_referenced");
 	json_text("memory", memory_name(memory));
-	json_number("beside", 0);
+	json_number("beside", memory == VM_PAGES && !hot.tickless);
 	json_number("mode", mode);
 	json_number("pages", hot.pages);
 	json_number("hot_pages", hot.hot);

@@ -141,9 +141,11 @@ def test_log_witness(logged: list[int]) -> None:
 def test_what_could_not_be_measured_is_a_note_and_no_failure() -> None:
     no_vm = {"proof": "no_vm", "why": "the kernel has no /dev/kvm"}
     program = {"proof": "witness", "test": "dirty_log_perf_test", "option": "-g", "why": "no rsync"}
-    assert notes([no_vm, program, damon(0)]) == (
+    no_tickless = {"proof": "no_tickless", "why": "it does not stop"}
+    assert notes([no_vm, program, no_tickless, no_tickless, damon(0)]) == (
         "nothing was measured over a VM: the kernel has no /dev/kvm",
         "dirty_log_perf_test -g is no witness here: no rsync",
+        "a row over a VM has the tick beside: it does not stop",
     )
     assert verdicts(program) == {} and verdicts(no_vm) == {}
     (whole,) = judge([no_vm], patched=False)
