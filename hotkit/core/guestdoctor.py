@@ -206,8 +206,9 @@ def _process(process: Mapping[str, Any]) -> Iterator[Finding]:
     if process["ring"]:
         yield warning(
             "dirty-ring",
-            "QEMU uses KVM's dirty ring (dirty-ring-size= on its command line): no kvm-dirty",
-            "start it with -accel kvm alone",
+            "QEMU uses KVM's dirty ring (dirty-ring-size= on its command line): kvm-dirty only"
+            " by: ring",
+            "settings: {by: ring} for kvm-dirty, or start it with -accel kvm alone",
         )
     if process["merging"]:
         yield warning(

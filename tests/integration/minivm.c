@@ -10,10 +10,11 @@
  *   dirty           how many pages the log of each slot of memory has (and clears them, as KVM does)
  *   slots           whether the VM (and the other) has the slots that it was given, and no other
  *   drop            gives up the second slot, which the guest must not use
- *   state           {"passes", "polls", "wrong"}: passes of the guest; what poll() may not return
+ *   state           {"passes", "polls", "wrong", "collected"}: passes of the guest; what poll() may not
+ *                   return; pages found in the dirty ring
  * At end of file it exits. Words:
  *   manual, initially-set  enable KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2
- *   ring            uses KVM's dirty ring
+ *   ring            uses KVM's dirty ring, which it collects and resets every 100 ms
  *   logged          has the log of its slots on by itself
  *   alias           the first slot's memory is at a second place, too, under a lower id
  *   two-vms         makes another VM first, with one slot at the same place
@@ -38,6 +39,7 @@
 #include <unistd.h>
 
 enum { PAGE = 4096, WAIT_MS = 10, PROGRAM = 0x1000, ORDERS = 0x2000 };
+enum { RING_BYTES = 1 << 16, COLLECT_US = 100000 };
 enum { FIRST = 0x10000000, SECOND = 0x40000000, ALIAS = 0x60000000 };
 
 /* Flat 32-bit code without paging. What it reads of its orders, and its own code, it does not write. */
@@ -55,7 +57,8 @@ static int slots, kvm, vm, other = -1, vcpu, only_once;
 static struct kvm_run *run;
 static uint32_t *orders, next_orders[6];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static volatile long passes, polls, wrong;
+static volatile long passes, polls, wrong, collected;
+static struct kvm_dirty_gfn *ring;
 
 static int try(int result, const char *what)
 {
@@ -113,6 +116,10 @@ static void *run_vcpu(void *unused)
 	(void)unused;
 	for (;;) {
 		try(ioctl(vcpu, KVM_RUN, 0), "KVM_RUN");
+		if (run->exit_reason == KVM_EXIT_DIRTY_RING_FULL) {
+			usleep(1000);
+			continue;
+		}
 		if (run->exit_reason != KVM_EXIT_IO) {
 			fprintf(stderr, "minivm: exit %u\n", run->exit_reason);
 			_exit(3);
@@ -124,6 +131,21 @@ static void *run_vcpu(void *unused)
 			only_once = next_orders[2] = 0;
 		pthread_mutex_unlock(&lock);
 		usleep(500);
+	}
+	return unused;
+}
+
+/* What QEMU's reaper does with the ring of its vCPU. */
+static void *collect(void *unused)
+{
+	for (size_t next = 0;; usleep(COLLECT_US)) {
+		const size_t entries = RING_BYTES / sizeof(*ring);
+
+		while (__atomic_load_n(&ring[next % entries].flags, __ATOMIC_ACQUIRE) == KVM_DIRTY_GFN_F_DIRTY) {
+			__atomic_store_n(&ring[next++ % entries].flags, KVM_DIRTY_GFN_F_RESET, __ATOMIC_RELEASE);
+			collected++;
+		}
+		try(ioctl(vm, KVM_RESET_DIRTY_RINGS, 0), "KVM_RESET_DIRTY_RINGS");
 	}
 	return unused;
 }
@@ -232,8 +254,8 @@ static void obey(void)
 			else if (!strcmp(line, "drop\n"))
 				drop_slot(&slot[2]), printf("dropped\n");
 			else if (!strcmp(line, "state\n"))
-				printf("{\"passes\": %ld, \"polls\": %ld, \"wrong\": %ld}\n", passes, polls,
-				       wrong);
+				printf("{\"passes\": %ld, \"polls\": %ld, \"wrong\": %ld, \"collected\": %ld}\n",
+				       passes, polls, wrong, collected);
 			else
 				due = order(line);
 		}
@@ -257,7 +279,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "initially-set"))
 			cap.args[0] = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET;
 		else if (!strcmp(argv[i], "ring"))
-			cap.cap = KVM_CAP_DIRTY_LOG_RING, cap.args[0] = 1 << 16;
+			cap.cap = KVM_CAP_DIRTY_LOG_RING, cap.args[0] = RING_BYTES;
 		else if (!strcmp(argv[i], "logged"))
 			flags = KVM_MEM_LOG_DIRTY_PAGES;
 		else if (!strcmp(argv[i], "alias"))
@@ -284,6 +306,11 @@ int main(int argc, char **argv)
 	memcpy((char *)slot[0].userspace_addr + PROGRAM, guest, (size_t)(guest_end - guest));
 	orders = (uint32_t *)(slot[0].userspace_addr + ORDERS);
 	make_vcpu();
+	if (cap.cap == KVM_CAP_DIRTY_LOG_RING) {
+		ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu,
+			    KVM_DIRTY_LOG_PAGE_OFFSET * PAGE);
+		try(ring == MAP_FAILED ? -1 : pthread_create(&thread, NULL, collect, NULL), "the ring");
+	}
 	try(pthread_create(&thread, NULL, run_vcpu, NULL), "pthread_create");
 	if (filtered) {
 		try(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS");

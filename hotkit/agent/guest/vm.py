@@ -78,6 +78,7 @@ class Vm:
             "uffd": -1,
             "cgroup": _cgroup(self.pid),
             "slots": self.slots,
+            "qmp": None if self.guest.qmp is None else str(self.guest.qmp),
         }
 
     def changed(self) -> list[str]:

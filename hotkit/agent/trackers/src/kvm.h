@@ -20,16 +20,20 @@ struct slot {
 extern struct slot slot[SLOTS];
 extern size_t slots;
 
-/* Memory of ours in the process: a page with this in it, then a bitmap, then a page that cannot be written. */
+/* Memory of ours in the process: pages with this in it, then a bitmap, then a page that cannot be written. */
 struct arguments {
-	struct kvm_userspace_memory_region region, removal, off[SLOTS];
+	struct kvm_userspace_memory_region region, removal, off[SLOTS], page[SLOTS], no_page;
 	struct kvm_dirty_log log;
 	struct kvm_clear_dirty_log clear, check[SLOTS];
 };
 
+/* The VM is to be one with a dirty ring, instead of a log. */
+extern int kvm_by_ring;
+
 extern uint64_t scratch;
 #define AT(field) (scratch + offsetof(struct arguments, field))
-#define BITMAP (scratch + PAGE)
+#define BITMAP (scratch + ARGUMENTS_BYTES)
+#define ARGUMENTS_BYTES (2 * PAGE)
 
 /* An ioctl of the VM, in its process; its result, or a negated errno. */
 long vm_ioctl(unsigned long request, uint64_t argument, const struct undo *undo);

@@ -1,5 +1,5 @@
 /*
- * The scan mode kvm-dirty: which pages a VM has written, from KVM's dirty log; for any process with a VM.
+ * The scan mode kvm-dirty, and kvm-log-on at the end: which pages a VM has written, from KVM's dirty log; for any process with a VM.
  * How KVM learns of a write (PML, write protection) is its own affair.
  *
  * KVM takes a VM's ioctls from its own process only (EIO to others, even with the descriptor), so they are
@@ -40,7 +40,12 @@ void kvm_tell(void)
 {
 	static const char *const name[] = { "unknown", "get", "manual" };
 
-	printf(", \"protect\": \"%s\", \"outside\": %llu", name[protect], (unsigned long long)outside);
+	printf(", \"protect\": \"%s\", \"outside\": %llu, \"slots\": [", name[protect],
+	       (unsigned long long)outside);
+	for (struct slot *s = slot; s < slot + slots; s++)
+		printf("%s[%u, %llu, %llu, %llu]", s == slot ? "" : ", ", s->id, (unsigned long long)s->gpa,
+		       (unsigned long long)s->bytes, (unsigned long long)s->hva);
+	printf("]");
 }
 
 static void add_part(struct slot *s, struct range *r, uint64_t index)
@@ -82,14 +87,15 @@ static void find_parts(void)
 	outside = pages - inside;
 }
 
-void kvm_open(long pid)
+void kvm_open(long pid, int by_ring)
 {
-	size_t most = 0;
+	size_t most = 1;
 
+	kvm_by_ring = by_ring;
 	if (!slots)
 		refuse("kvm-dirty needs the sections of the guest's memory: --slot");
 	find_parts();
-	for (struct slot *s = slot; s < slot + slots; s++) {
+	for (struct slot *s = slot; s < slot + slots && !by_ring; s++) {
 		s->words = (s->bytes / PAGE + 63) / 64;
 		most = s->words > most ? s->words : most;
 		s->dirty = malloc(s->words * 8);
@@ -186,6 +192,14 @@ void kvm_look(int unused, int asking)
 		if (any && protect != GET)
 			clear(s, s->ours);
 	}
+}
+
+/* The mode kvm-log-on: the log is on, and that is all. Of a VM with a dirty ring, which its VMM collects, the
+ * caller listens to what KVM says of each page that it puts there (the tracepoint kvm_dirty_ring_push). */
+void kvm_look_away(int unused, int asking)
+{
+	(void)unused;
+	(void)asking;
 }
 
 void kvm_close(void)

@@ -11,6 +11,8 @@
  *     cannot hold both, unless it is the section's own.
  * So only the right id succeeds, and changes nothing but the flag.
  *
+ * With a dirty ring nothing tells whether a slot's log is on: who turns it on has to know.
+ *
  * That question is a try as well: one page, by an id that no VMM uses, with memory that is in no slot. EEXIST
  * is the answer that we hope for. Else the section is none (any more), and the page is taken back at once.
  */
@@ -33,7 +35,9 @@
 struct slot slot[SLOTS];
 size_t slots;
 uint64_t scratch;
+int kvm_by_ring;
 static int vm;
+static uint32_t spare_id; /* that of the last try */
 
 void kvm_add_slot(const char *text)
 {
@@ -92,7 +96,7 @@ static int in_slot(uint64_t gpa)
 	struct kvm_userspace_memory_region one = {
 		.guest_phys_addr = gpa, .memory_size = PAGE, .userspace_addr = BITMAP,
 	};
-	const struct undo removal = { vm_call(KVM_SET_USER_MEMORY_REGION, AT(removal)), NO_CALL };
+	const struct undo removal = { vm_call(KVM_SET_USER_MEMORY_REGION, AT(removal)), NO_CALL, NO_CALL, 0 };
 	long ids = vm_ioctl(KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS, NULL);
 
 	must(ids, "KVM_CHECK_EXTENSION");
@@ -100,7 +104,7 @@ static int in_slot(uint64_t gpa)
 		struct kvm_userspace_memory_region none = one;
 		long result;
 
-		one.slot = none.slot = (uint32_t)id;
+		spare_id = one.slot = none.slot = (uint32_t)id;
 		none.memory_size = 0;
 		remote_write(AT(removal), &none, sizeof(none));
 		result = set(&one, &removal);
@@ -121,8 +125,12 @@ static int is_logged(uint32_t id)
 
 	remote_write(AT(clear), &none, sizeof(none));
 	result = vm_ioctl(KVM_CLEAR_DIRTY_LOG, AT(clear), NULL);
+	if (kvm_by_ring && result != -ENXIO)
+		refuse("the VM has no dirty ring but a log: by: log");
+	if (kvm_by_ring)
+		return 0;
 	if (result == -ENXIO)
-		refuse("the VM has a dirty ring, which is its VMM's: start QEMU without dirty-ring-size");
+		refuse("the VM has a dirty ring instead of a log: by: ring");
 	if (result == -EINVAL)
 		return -1;
 	if (result != -ENOENT)
@@ -134,9 +142,17 @@ static int is_logged(uint32_t id)
 static int turn_on(struct slot *s)
 {
 	const uint64_t off_at = AT(off[s - slot]), check_at = AT(check[s - slot]);
-	/* To set a slot that the VM has given up meanwhile would be to make it. */
-	const struct undo undo = { vm_call(KVM_SET_USER_MEMORY_REGION, off_at),
-				   vm_call(KVM_CLEAR_DIRTY_LOG, check_at) };
+	const uint64_t page_at = AT(page[s - slot]);
+	/* To set a slot that the VM has given up meanwhile would be to make it. With a ring one page is tried,
+	 * as in in_slot(), for want of a log to ask for. */
+	const struct undo of_log = { vm_call(KVM_SET_USER_MEMORY_REGION, off_at),
+				     vm_call(KVM_CLEAR_DIRTY_LOG, check_at), NO_CALL, 0 };
+	const struct undo of_ring = { of_log.call, vm_call(KVM_SET_USER_MEMORY_REGION, page_at),
+				      vm_call(KVM_SET_USER_MEMORY_REGION, AT(no_page)), -EEXIST };
+	const struct undo *undo = kvm_by_ring ? &of_ring : &of_log;
+	struct kvm_userspace_memory_region page = {
+		.guest_phys_addr = s->gpa, .memory_size = PAGE, .userspace_addr = BITMAP,
+	};
 	struct kvm_userspace_memory_region on = {
 		.flags = KVM_MEM_LOG_DIRTY_PAGES, .guest_phys_addr = s->gpa, .memory_size = s->bytes,
 		.userspace_addr = s->hva,
@@ -144,6 +160,10 @@ static int turn_on(struct slot *s)
 
 	if (!in_slot(s->gpa) || !in_slot(s->gpa + s->bytes - PAGE))
 		return 0;
+	page.slot = spare_id;
+	remote_write(page_at, &page, sizeof(page));
+	page.memory_size = 0;
+	remote_write(AT(no_page), &page, sizeof(page));
 	for (on.slot = 0; on.slot < IDS; on.slot++) {
 		const struct kvm_clear_dirty_log check = { .slot = on.slot };
 		struct kvm_userspace_memory_region off = on;
@@ -154,7 +174,7 @@ static int turn_on(struct slot *s)
 		off.flags = 0;
 		remote_write(off_at, &off, sizeof(off));
 		remote_write(check_at, &check, sizeof(check));
-		if (set(&on, logged ? NULL : &undo) < 0)
+		if (set(&on, logged ? NULL : undo) < 0)
 			continue;
 		if (logged)
 			refuse("the VM's dirty log is on: it is being migrated, or tracked by another");
@@ -191,15 +211,15 @@ static int find_vms(long pid, int *found, int most)
 
 void kvm_find(long pid, size_t bitmap_bytes)
 {
-	const uint64_t bytes = PAGE + bitmap_bytes + PAGE;
-	const struct undo unmap = { { SYS_munmap, { RESULT, bytes } }, NO_CALL };
+	const uint64_t bytes = ARGUMENTS_BYTES + bitmap_bytes + PAGE;
+	const struct undo unmap = { { SYS_munmap, { RESULT, bytes } }, NO_CALL, NO_CALL, 0 };
 	const struct call map = { SYS_mmap, { 0, bytes, PROT_READ | PROT_WRITE,
 					      MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 } };
 	struct call guard = { SYS_mprotect, { 0, PAGE, PROT_NONE } };
 	int vms[16], count = find_vms(pid, vms, 16), which = 0;
 	long mapped;
 
-	_Static_assert(sizeof(struct arguments) <= PAGE, "the bitmap begins on the next page");
+	_Static_assert(sizeof(struct arguments) <= ARGUMENTS_BYTES, "the bitmap begins behind");
 	if (!count)
 		refuse("the process has no VM of KVM (no descriptor anon_inode:kvm-vm)");
 	mapped = remote_call(&map, &unmap);

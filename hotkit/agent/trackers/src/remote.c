@@ -80,7 +80,9 @@ static int undo_one(const struct undo *undo, long *result, uint64_t *injected_ns
 	*result = 0;
 	if (undo->check.number >= 0)
 		error = inject(process, &undo->check, result, injected_ns);
-	if (!error && *result >= 0)
+	if (!error && undo->hoped && *result >= 0)
+		return inject(process, &undo->back, result, injected_ns);
+	if (!error && (undo->hoped ? *result == undo->hoped : *result >= 0))
 		return inject(process, &undo->call, result, injected_ns);
 	*result = 0;
 	return error;
@@ -222,7 +224,7 @@ static long ask(const struct request *request)
 
 long remote_call(const struct call *call, const struct undo *undo)
 {
-	static const struct undo none = { NO_CALL, NO_CALL };
+	static const struct undo none = { .call = NO_CALL, .check = NO_CALL };
 
 	return ask(&(struct request){ CALL, *call, undo ? *undo : none });
 }

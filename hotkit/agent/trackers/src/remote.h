@@ -12,9 +12,11 @@ struct call {
 };
 
 /* How a call is undone; `check`, when it has a number, is made before, and where it fails there is nothing to
- * undo any more. An argument RESULT of `call`, the first, is the result of what is undone. */
+ * undo any more. An argument RESULT of `call`, the first, is the result of what is undone. With `hoped` (a
+ * negated errno) it is this failure of `check` that says that there is; its success is undone by `back`. */
 struct undo {
-	struct call call, check;
+	struct call call, check, back;
+	long hoped;
 };
 #define RESULT (~0ull - 1)
 #define NO_CALL { .number = -1 }

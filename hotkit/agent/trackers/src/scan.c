@@ -11,6 +11,7 @@
  * uffd-release   ends what a scanner that died has left protected, and lets go who waits; says nothing
  * uffd-open, uffd-shut  opens a userfaultfd in a process and prints its number, closes it: --pid, --fd
  * kvm-dirty      what a VM has written, see kvmdirty.c (--slot: all sections of its memory)
+ * kvm-log-on     the same for a VM with a dirty ring, whose pages others tell: no page is found by us
  *
  * Handshake with hotkit/agent/scanprocess.py, one line each:
  *   ready                       the first round is marked
@@ -150,6 +151,7 @@ static const struct mode {
 	{ "uffd", uffd_look, "/dev/null", O_RDWR },
 	{ "uffd-async", uffd_async_look, "/dev/null", O_RDWR },
 	{ "kvm-dirty", kvm_look, "/dev/null", O_RDWR },
+	{ "kvm-log-on", kvm_look_away, "/dev/null", O_RDWR },
 };
 
 static const struct mode *find_mode(const char *name)
@@ -161,6 +163,11 @@ static const struct mode *find_mode(const char *name)
 	die(*name ? name : "MODE");
 }
 
+static int of_kvm(void (*look)(int, int))
+{
+	return look == kvm_look || look == kvm_look_away;
+}
+
 static void tell_round(uint64_t cpu_ns)
 {
 	printf("round {\"at_ns\": %llu, \"pages\": %zu, \"cpu_ns\": %llu}\n",
@@ -169,13 +176,13 @@ static void tell_round(uint64_t cpu_ns)
 	fflush(stdout);
 }
 
-static void tell_all(uint64_t cpu_ns, int of_kvm)
+static void tell_all(uint64_t cpu_ns, int kvm)
 {
 	printf("done {\"rounds\": %llu, \"examined\": %llu, \"positive\": %llu, \"pages\": %zu, "
 	       "\"cpu_ns\": %llu",
 	       (unsigned long long)rounds, (unsigned long long)examined,
 	       (unsigned long long)positive, pages, (unsigned long long)cpu_ns);
-	if (of_kvm)
+	if (kvm)
 		kvm_tell();
 	printf("}\n");
 	fwrite(heat, sizeof(*heat), pages, stdout);
@@ -207,9 +214,9 @@ static void scan(void (*look)(int, int), int target, uint64_t interval_ns)
 			uffd_look(target, 1), rounds++;
 		uffd_close();
 	}
-	if (look == kvm_look)
+	if (of_kvm(look))
 		kvm_close();
-	tell_all(spent_ns() - began, look == kvm_look);
+	tell_all(spent_ns() - began, of_kvm(look));
 }
 
 int main(int argc, char **argv)
@@ -251,7 +258,7 @@ int main(int argc, char **argv)
 		uffd_close();
 		return 0;
 	}
-	if (chosen->look != kvm_look)
+	if (!of_kvm(chosen->look))
 		frames_open(pid);
 	target = open_or_die(chosen->file, chosen->flags);
 	heat = calloc(pages, sizeof(*heat));
@@ -260,8 +267,8 @@ int main(int argc, char **argv)
 		die("memory for the pages");
 	if (!strncmp(word, "uffd", 4))
 		uffd_open(pid, fd, chosen->look == uffd_async_look);
-	if (chosen->look == kvm_look)
-		kvm_open(pid);
+	if (of_kvm(chosen->look))
+		kvm_open(pid, chosen->look == kvm_look_away);
 	scan(chosen->look, target, interval_ns);
 	return 0;
 }

@@ -44,8 +44,9 @@ void uffd_async_look(int unused, int asking);
 
 /* kvmdirty.c and kvmslot.c */
 void kvm_add_slot(const char *text);
-void kvm_open(long pid);
+void kvm_open(long pid, int by_ring);
 void kvm_look(int unused, int asking);
+void kvm_look_away(int unused, int asking);
 void kvm_close(void);
 /* What it has to say in the end, as more fields of `done`. */
 void kvm_tell(void);
