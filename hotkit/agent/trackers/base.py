@@ -10,7 +10,8 @@ from hotkit.agent.samples import Recorder, Samples
 from hotkit.agent.undo import Undo
 
 # What a tracker is pointed at (DESIGN.md): {"kind": "process" | "cgroup" | "node" | "vm", ...}.
-# A vm is a process, has `slots` besides (guest/vm.py), and its `ranges` are the guest's RAM there.
+# A vm is a process, has `slots` and `qmp` (a path or None) besides (guest/vm.py), and its `ranges`
+# are the guest's RAM there.
 # A process has "pid", "ranges" ([[start, end], ...] of the memory that the workload works on),
 # "cpus" (where it may run), "cgroup" (a directory, None where there is no memory cgroup) and "uffd"
 # (the number of a userfaultfd that the process has opened, -1 where it has none).
