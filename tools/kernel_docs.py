@@ -48,10 +48,10 @@ at the process of the VM, as a host's would.
   mode 3 and by none in modes 0 and 1.
 - **The tick beside.** QEMU's TLB does not outlive a VM exit, since that loads CR3. A CPU's does:
   there a guest's entries carry the number of its address space. So under emulation the timer's
-  tick, 100 exits a second, is enough to hide that a stock scan is blind. All other rows are
-  measured with the timer of the vCPU's CPU masked, as `nohz_full=` would have it; a round of idle
-  page tracking in which the VM exited nevertheless is not counted. On hardware it is other things
-  that take entries out of a TLB: its size, other VMs, migration of vCPUs.
+  tick, 100 exits a second, is enough to hide that a stock scan is blind. All other rows of a VM
+  are measured with the timer of the vCPU's CPU masked, as `nohz_full=` would have it; a round of
+  idle page tracking in which the VM exited nevertheless is not counted. On hardware it is other
+  things that take entries out of a TLB: its size, other VMs, migration of vCPUs.
 - KVM's dirty log is exact, cleared when it is read or by hand: KVM protects pages from writing,
   for it has no PML on this CPU. But **the first read of a page that KVM has no entry for is
   logged as if it were a write**, since the new entry allows writes: precision is 1 for memory
