@@ -137,7 +137,7 @@ CAMPAIGNS = (
         " ground truth: written pages are KVM's dirty log to the page; a host that does not let KVM"
         " flush is blind to what stays in the TLB",
         short_form="tests/lab/test_kernel.py::test_host_against_guest",
-        count=3,
+        count=4,
         case=on_lab_small(nested_cases.comparison_case, cases.NESTED),
         jobs=1,
     ),
