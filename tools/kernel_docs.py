@@ -129,7 +129,7 @@ def facts(case: Case) -> Iterable[str]:
             yield check.sentence
     if logs:
         held = sum(check.verdict == "pass" for check in logs)
-        yield f"KVM's dirty log had just the pages that were written in {held} of {len(logs)} rounds"
+        yield f"KVM's dirty log had what was written, and no more, in {held} of {len(logs)} rounds"
     if witnesses:
         held = sum(check.verdict == "pass" for check in witnesses)
         yield (
