@@ -71,8 +71,9 @@ def test_a_run_with_a_tracker_in_the_guest(link: Link) -> None:
     tracker.stop()
     assert link.ask("counters")["vmstat.pgfault"] > before["vmstat.pgfault"]
     assert result["updates"] == WORK["updates"] and result["duration_ns"] > 0
-    clocks = result["clocks"]
-    assert result["duration_ns"] <= clocks["guest_ns"] <= clocks["host_ns"]
+    # One clock here: the difference is what the look may be off.
+    host_ns, guest_ns, error_ns = link.clocks()
+    assert abs(host_ns - guest_ns) <= error_ns
     # Every page of the hot part was written, no other: the guest says so in its own addresses.
     part = next(item for item in tracker.hot() if item.start == truth["start"])
     hot = WORK["hot_bytes"] // 4096

@@ -44,6 +44,7 @@ class WithGuest(Here):
         self._frames: array[int] = array("Q")
         self._broken = False
         self._scope = ""
+        self._clocks = (0, 0, 0)
 
     def hello(self) -> dict[str, Any]:
         """The guest's machine, as its agent describes it; brings the guest up."""
@@ -70,6 +71,8 @@ class WithGuest(Here):
     def target(self, truth: dict[str, Any], settings: Settings | None = None) -> Target:
         """The VM, for trackers in the host; those in the guest have the workload."""
         self._vm = self._look_at_vm()
+        # Before the tracker starts: what is tracked is to be the run, and as little else as can be.
+        self._clocks = self._connected().clocks()
         self._frames = self._guest_frames()
         found = self._vm.target()
         if settings and settings.get("watch") == "workload":
@@ -100,7 +103,16 @@ class WithGuest(Here):
             self._ask("hello")
 
     def after_run(self, result: dict[str, Any]) -> list[str]:
+        """As Here, and gives the result `clocks`: what passed by the host's clock and the guest's
+        between two looks at both around the run, and how far these may be off (all in ns)."""
         problems = self._vm.changed() if self._vm else []
+        if not problems:
+            host, guest, error = self._connected().clocks()
+            result["clocks"] = {
+                "host_ns": host - self._clocks[0],
+                "guest_ns": guest - self._clocks[1],
+                "error_ns": error + self._clocks[2],
+            }
         self._broken = bool(problems)
         return problems
 
