@@ -107,14 +107,20 @@ class WithGuest(Here):
         between two looks at both around the run, and how far these may be off (all in ns)."""
         problems = self._vm.changed() if self._vm else []
         if not problems:
-            host, guest, error = self._connected().clocks()
-            result["clocks"] = {
-                "host_ns": host - self._clocks[0],
-                "guest_ns": guest - self._clocks[1],
-                "error_ns": error + self._clocks[2],
-            }
+            try:
+                result["clocks"] = self._clocks_since()
+            except GuestGone as error:
+                problems = [error.message]
         self._broken = bool(problems)
         return problems
+
+    def _clocks_since(self) -> dict[str, int]:
+        host, guest, error = self._connected().clocks()
+        return {
+            "host_ns": host - self._clocks[0],
+            "guest_ns": guest - self._clocks[1],
+            "error_ns": error + self._clocks[2],
+        }
 
     def trouble(self, error: Exception) -> list[str]:
         changed = self._vm.changed() if self._vm else []
