@@ -36,7 +36,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hotkit.agent import doctor, guestdoctor, vmdoctor
 from hotkit.agent.guest import command as guest
@@ -103,7 +103,7 @@ def _job(
     programs = Programs(options.binary or "", options.scan or "")
     runner = Runner(emitter, programs, _own_hash(), undo)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, _interrupt)
+        signal.signal(number, lambda _number, _frame: emitter.interrupt())
     try:
         if session is not None and schedule is not None:
             runner.hello(restored=undo.open())
@@ -241,10 +241,6 @@ def _own_hash() -> str:
     """SHA-256 of the zipapp that runs; of nothing when run from a source tree."""
     archive = Path(sys.argv[0])
     return hashlib.sha256(archive.read_bytes()).hexdigest() if archive.is_file() else ""
-
-
-def _interrupt(number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt(number)
 
 
 def _watch_stdin() -> None:

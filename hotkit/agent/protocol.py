@@ -48,6 +48,19 @@ class Emitter:
         self._sinks = sinks
         self._seq = 0
         self._lock = threading.Lock()
+        # The thread that is within an event, and whether somebody wanted to interrupt it there.
+        self._writer: int | None = None
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """What a signal's handler does: raise KeyboardInterrupt, but not within an event.
+
+        An event that is written and not counted would be followed by another of the same number.
+        """
+        if self._writer == threading.get_ident():
+            self._interrupted = True
+            return
+        raise KeyboardInterrupt
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Send one event. Raises BrokenPipeError when nobody listens any more."""
@@ -57,7 +70,14 @@ class Emitter:
             event = {"v": VERSION, "seq": self._seq, "type": kind}
             event.update(fields)
             line = json.dumps(event, separators=(",", ":")) + "\n"
-            for sink in self._sinks:
-                sink.write(line)
-                sink.flush()
-            self._seq += 1
+            self._writer = threading.get_ident()
+            try:
+                for sink in self._sinks:
+                    sink.write(line)
+                    sink.flush()
+                self._seq += 1
+            finally:
+                self._writer = None
+        if self._interrupted and threading.current_thread() is threading.main_thread():
+            self._interrupted = False
+            raise KeyboardInterrupt
