@@ -21,7 +21,7 @@ from hotkit.agent.guest.stage import WithGuest
 from hotkit.agent.platform import describe
 from hotkit.agent.protocol import VERSION, AgentError, Emitter
 from hotkit.agent.recording import BinRecorder
-from hotkit.agent.stage import Here, Programs, settings_of
+from hotkit.agent.stage import Here, Programs, end_run, settings_of
 from hotkit.agent.trackers.base import Tracker
 from hotkit.agent.undo import Undo
 from hotkit.agent.workloads.base import Workload
@@ -44,20 +44,10 @@ class Runner:
         self._record: dict[str, int] | None = None
 
     def clean_up(self) -> None:
-        """End what runs: the tracker first, so that it does not read a process that is gone."""
+        """End what runs, and put back what it touched."""
         tracker, self._tracker = self._tracker, None
         workload, self._workload = self._workload, None
-        try:
-            if tracker is not None:
-                tracker.stop()
-        except AgentError:
-            pass  # the run has failed for another reason, which was told
-        finally:
-            if workload is not None:
-                workload.stop()
-        _, failed = self._undo.undo()
-        if failed:
-            raise AgentError("; ".join(failed), "put it back by hand, or reboot")
+        end_run(tracker, workload, self._undo)
 
     def hello(self, restored: list[str]) -> None:
         """Who speaks; `restored` is what an agent before us left, and what was put back of it."""

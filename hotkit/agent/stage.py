@@ -114,6 +114,24 @@ def settings_of(name: str, given: Settings | None, scope: str = "") -> Settings:
     return complete(tracker_kind(name), given or {}, scope)
 
 
+def end_run(tracker: Tracker | None, workload: Workload | None, undo: Undo) -> None:
+    """End both, the tracker first so that it does not read a process that is gone; put back all.
+
+    AgentError when something cannot be put back.
+    """
+    try:
+        if tracker is not None:
+            tracker.stop()
+    except AgentError:
+        pass  # the run has failed for another reason, which was told
+    finally:
+        if workload is not None:
+            workload.stop()
+    _, failed = undo.undo()
+    if failed:
+        raise AgentError("; ".join(failed), "put it back by hand, or reboot")
+
+
 def ranges_of(truth: dict[str, Any]) -> list[list[int]]:
     """The memory that a workload works on: its one mapping, or all that it may write to."""
     if "start" in truth:

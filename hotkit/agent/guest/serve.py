@@ -25,7 +25,7 @@ from hotkit.agent.counters import counters
 from hotkit.agent.pages import frames_of, iomem_ram
 from hotkit.agent.platform import describe
 from hotkit.agent.protocol import AgentError
-from hotkit.agent.stage import Here, Programs
+from hotkit.agent.stage import Here, Programs, end_run
 from hotkit.agent.trackers.base import Target, Tracker
 from hotkit.agent.undo import Undo
 from hotkit.agent.workloads.base import Workload
@@ -142,20 +142,10 @@ class Server:
         return counters()
 
     def do_stop(self) -> Answer:
-        """End what runs, the tracker first, and put back what it touched."""
+        """End what runs, and put back what it touched."""
         tracker, self._tracker = self._tracker, None
         workload, self._workload = self._workload, None
-        try:
-            if tracker is not None:
-                tracker.stop()
-        except AgentError:
-            pass  # the run has failed for another reason, which was told
-        finally:
-            if workload is not None:
-                workload.stop()
-        _, failed = self._undo.undo()
-        if failed:
-            raise AgentError("; ".join(failed), "restart the guest")
+        end_run(tracker, workload, self._undo)
 
 
 def _listen(lines: SimpleQueue[str]) -> None:
