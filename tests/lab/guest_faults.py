@@ -64,5 +64,5 @@ FAULTS = {
         ("was migrated away", _LINE_LOST),
     ),
     "qmp": Fault(f"rm {_FOLDER}/qmp.sock", ("control socket does not answer",)),
-    "agent": Fault(f"{_SSH} pkill -9 -f '[p]yz serve'", (_LINE_LOST,)),
+    "agent": Fault(f"{_SSH} \"pkill -9 -f '[p]yz serve'\"", (_LINE_LOST,)),
 }
