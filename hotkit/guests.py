@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from hotkit import lab
+from hotkit.agent.guest.identity import SSH_CONFIG
+from hotkit.agent.guest.life import ROOT
 from hotkit.agentplace import Place, install
 from hotkit.core.guestoutcome import GuestOutcome, asleep, told, untold
 from hotkit.core.guestspec import Guest, description
@@ -26,7 +28,6 @@ from hotkit.host.runs import new_run_folder
 from hotkit.host.ssh import Ssh
 from hotkit.host.zipapp import Built, build_agent
 
-GUEST_DIRECTORY = "/var/lib/hotkit/guests"
 AT_ONCE = 8
 # The agent logs in to the guest; where both are emulated each step takes its seconds.
 _SECONDS = 180
@@ -150,7 +151,7 @@ def enter(
             f"{item.place.name} does not run", hint=f"hotkit lab up {item.place.name}",
             exit_code=ExitCode.UNREACHABLE,
         )  # fmt: skip
-    config = f"{GUEST_DIRECTORY}/{name}/ssh_config"
+    config = str(ROOT / name / SSH_CONFIG)
     # By its key the guest knows root of the host only.
     as_root = ["sudo", "-n", "--"] if host.way.become else []
     way = Ssh(host.way)

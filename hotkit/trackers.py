@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import PLACEMENT, Setting, Tracker
+from hotkit.agent.trackers.base import Tracker, rules_of
 from hotkit.askhosts import Say, ask_hosts
 from hotkit.core.trackermatrix import HostTrackers, verdicts_of
 from hotkit.errors import HotkitError
@@ -35,11 +35,6 @@ def tracker_named(name: str) -> type[Tracker]:
     return TRACKERS[name]
 
 
-def settings_of(kind: type[Tracker]) -> dict[str, Setting]:
-    """Its own settings, then those that every tracker has."""
-    return {**kind.settings, **PLACEMENT}
-
-
 def describe(kind: type[Tracker]) -> dict[str, Any]:
     """JSON form of what a tracker is: how it learns of an access, units, settings."""
     return {
@@ -53,6 +48,6 @@ def describe(kind: type[Tracker]) -> dict[str, Any]:
                 "least": setting.least,
                 "help": setting.help,
             }
-            for name, setting in settings_of(kind).items()
+            for name, setting in rules_of(kind).items()
         },
     }

@@ -27,6 +27,17 @@ def cpu_ns(task: str) -> int:
     return (int(fields[11]) + int(fields[12])) * (1000000000 // os.sysconf("SC_CLK_TCK"))
 
 
+def start_ticks(pid: int) -> int | None:
+    """When a process was started, in ticks since the boot: field 22 of its stat, proc(5).
+
+    None when it is gone. A pid comes again, a pid with its start does not.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return None
+
+
 def last_cpu(task: str) -> int | None:
     """The CPU that a task ran on last: field 39 of its stat, proc(5). None when it is gone."""
     try:

@@ -25,6 +25,22 @@ def guests_of(host: Host, inventory: Inventory) -> tuple[Guest, ...]:
         raise HotkitError(f"{position or f'host {host.name}'}: {error}") from error
 
 
+def guest_named(name: str, host: Host | None, inventory: Inventory | None) -> Guest:
+    """The guest of that name, of one host. HotkitError where there is none."""
+    if host is None or inventory is None:
+        raise HotkitError(
+            f"guest: {name} is a guest of no inventory",
+            hint=f"name an inventory whose host has {VARIABLE}: --local knows none",
+        )
+    guests = {guest.name: guest for guest in guests_of(host, inventory)}
+    if name not in guests:
+        raise HotkitError(
+            f"guest: {host.name} has no guest {name} in {VARIABLE}",
+            hint=f"it has {', '.join(guests) or 'none'}",
+        )
+    return guests[name]
+
+
 def names_written_in(ref: str | Path) -> list[str]:
     """Names of guests as the inventory's files have them: quick, since Ansible is not asked."""
     lists: list[Any] = [value for value in written(ref, VARIABLE) if isinstance(value, list)]

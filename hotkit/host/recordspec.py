@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import PLACEMENT, Setting
+from hotkit.agent.trackers.base import Setting, rules_of
 from hotkit.assets import data
 from hotkit.errors import HotkitError
 from hotkit.host.sweepspec import load_sweep_spec
@@ -58,7 +58,7 @@ def tracker_settings(tracker: str, words: Iterable[str]) -> dict[str, Any]:
         raise HotkitError(
             f"no tracker {tracker!r}", hint="known are " + ", ".join(sorted(TRACKERS))
         )
-    rules = {**TRACKERS[tracker].settings, **PLACEMENT}
+    rules = rules_of(TRACKERS[tracker])
     found: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import PLACEMENT, Setting
+from hotkit.agent.trackers.base import Setting, rules_of
 from hotkit.assets import data
 from hotkit.host.armspec import OF_A_VM
 from hotkit.host.workloadspec import recipes
@@ -95,7 +95,7 @@ def _arm(tracker: str, other_work: str, in_guest: bool) -> str:
         + "# with `guest` only: guest, host, or [guest, host] for an arm of each",
         "    #settings:",
     ]
-    for name, setting in {**kind.settings, **PLACEMENT}.items():
+    for name, setting in rules_of(kind).items():
         lines += _setting(name, setting)
     lines += [
         "    # Other parts of the workload in this arm: what is compared then is the work, too.",

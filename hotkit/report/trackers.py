@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hotkit.agent.trackers import TRACKERS
-from hotkit.agent.trackers.base import OVER_VM, PLACEMENT, Tracker
+from hotkit.agent.trackers.base import OVER_VM, Tracker, rules_of
 from hotkit.core.trackermatrix import HostTrackers, Verdict
 from hotkit.report.asking import host_title, silent_hosts
 
@@ -50,8 +50,7 @@ def print_tracker(kind: type[Tracker], hosts: Sequence[HostTrackers], console: C
     for column in ("setting", "default"):
         table.add_column(column, no_wrap=True)
     table.add_column("meaning", overflow="fold")
-    shared = {**PLACEMENT, **OVER_VM}
-    for name, setting in {**kind.settings, **shared}.items():
+    for name, setting in rules_of(kind, "host").items():
         meaning = setting.help + (" (scope: host)" if name in OVER_VM else "")
         if setting.choices:
             meaning += f" [{' | '.join(setting.choices)}]"
@@ -59,7 +58,7 @@ def print_tracker(kind: type[Tracker], hosts: Sequence[HostTrackers], console: C
             meaning += f" (at least {setting.least})"
         default = setting.default
         words = str(default).lower() if isinstance(default, bool) else str(default)
-        table.add_row(name, words, Text(meaning), style="dim" if name in shared else "")
+        table.add_row(name, words, Text(meaning), style="dim" if name not in kind.settings else "")
     console.print(table)
     console.print()
     for host in hosts:

@@ -14,9 +14,8 @@ import hotkit
 from hotkit.agentplace import Place, install
 from hotkit.core.design import SCOPE, PlannedRun, schedule
 from hotkit.core.guestspec import description
-from hotkit.errors import HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION
-from hotkit.host.guestspec import guests_of
+from hotkit.host.guestspec import guest_named
 from hotkit.host.store import MANIFEST, write_once
 from hotkit.host.sweepspec import SweepSpec
 from hotkit.host.workload import build_hotset, build_scan
@@ -99,19 +98,7 @@ def _guest(spec: SweepSpec, place: Place) -> dict[str, Any] | None:
     """What the host's agent is told of the guest; None when the sweep has none."""
     if spec.guest is None:
         return None
-    guests = (
-        ()
-        if place.host is None or place.inventory is None
-        else guests_of(place.host, place.inventory)
-    )
-    found = next((guest for guest in guests if guest.name == spec.guest), None)
-    if found is None:
-        names = ", ".join(guest.name for guest in guests) or "none"
-        raise HotkitError(
-            f"{place.name} has no guest {spec.guest!r}",
-            hint=f"hotkit_guests of the host: {names} (docs/guests.md)",
-        )
-    return description(found)
+    return description(guest_named(spec.guest, place.host, place.inventory))
 
 
 def _plan_for_agent(spec: SweepSpec, runs: Sequence[PlannedRun]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from hotkit.core.planned import PlannedPart, SweepPlan, WorkloadPlan
 from hotkit.core.sweepplan import Wishes, lasts, sight
 from hotkit.core.units import GIB
 from hotkit.errors import ExitCode, HotkitError
-from hotkit.host.guestspec import VARIABLE, guests_of
-from hotkit.host.inventory import Inventory, load_inventory
+from hotkit.host.guestspec import guest_named
+from hotkit.host.inventory import load_inventory
 from hotkit.host.sweepspec import SweepSpec, load_sweep_spec
 from hotkit.host.workloadspec import CommandSpec
 from hotkit.sweep.begin import parts_of
@@ -44,7 +44,8 @@ def plan_sweep(
     known = None if local else load_inventory(inventory, limit)
     hosts = tuple(host.name for host in known.hosts) if known else ("localhost",)
     if spec.guest is not None:
-        _check_guest(spec.guest, known)
+        for host in known.hosts if known else (None,):
+            guest_named(spec.guest, host, known)
     measured: tuple[SweepResult, ...] = ()
     if pilot is not None:
         measured = read_pilot(pilot)
@@ -67,22 +68,6 @@ def plan_sweep(
         pilot=str(pilot) if pilot else None,
         guest=spec.guest,
     )
-
-
-def _check_guest(name: str, known: Inventory | None) -> None:
-    """Every host has a guest of that name. Raises HotkitError."""
-    if known is None:
-        raise HotkitError(
-            f"guest: {name} is a guest of no inventory",
-            hint=f"name an inventory whose host has {VARIABLE}: --local knows none",
-        )
-    for host in known.hosts:
-        names = [guest.name for guest in guests_of(host, known)]
-        if name not in names:
-            raise HotkitError(
-                f"guest: {host.name} has no guest {name} in {VARIABLE}",
-                hint=f"it has {', '.join(names) or 'none'}",
-            )
 
 
 def _workload(

@@ -10,15 +10,16 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playing import play
 
 from hotkit import guestplay, guests
+from hotkit.agent.guest import life
 from hotkit.agentplace import Place
 from hotkit.assets import asset
 from hotkit.cli import main
@@ -26,10 +27,8 @@ from hotkit.core.guestoutcome import exit_code
 from hotkit.core.guestspec import guests_from
 from hotkit.errors import ExitCode
 from hotkit.host.inventory import Host, Inventory
-from hotkit.host.run import clean_env
 from hotkit.host.sshway import SshWay
 
-BIN = Path(sys.executable).parent
 SPEAKS = Path(__file__).parent / "guestagent.py"
 NAME = "hotkit-test-role"  # of a guest that the real agent is asked for: its folder is /var/lib's
 
@@ -62,15 +61,7 @@ class Here:
     def play(self, *words: str) -> tuple[int, str]:
         """How many tasks changed something (-1 when one failed), and what was printed."""
         self.write()
-        done = subprocess.run(
-            [BIN / "ansible-playbook", "-i", self.inventory, "playbooks/guests.yml", *words],
-            cwd=asset("playbooks").parent, capture_output=True, text=True, check=False,
-            env=clean_env(),
-        )  # fmt: skip
-        recap = re.search(r"changed=(\d+) .* failed=(\d+)", done.stdout)
-        assert recap, done.stdout + done.stderr
-        assert (done.returncode == 0) == (recap[2] == "0"), done.stdout
-        return (int(recap[1]) if recap[2] == "0" else -1), done.stdout
+        return play(self.inventory, "guests.yml", *words)
 
 
 @pytest.fixture
@@ -173,7 +164,7 @@ def real(here: Here) -> Iterator[Here]:
         pytest.skip("not root: the agent keeps guests below /var/lib/hotkit")
     del here.variables["vm_agent"]
     here.guests = [{"name": NAME, "disk": "/nowhere/x.img", "kernel": "/nowhere/vmlinuz"}]
-    kept = Path(guests.GUEST_DIRECTORY)
+    kept = life.ROOT
     was = kept.exists()
     yield here
     shutil.rmtree(kept / NAME, ignore_errors=True)
@@ -184,7 +175,7 @@ def real(here: Here) -> Iterator[Here]:
 def test_the_real_agent_is_understood(real: Here) -> None:
     assert real.play("-e", "vm_state=down")[0] == 1  # the agent's files; no guest was there
     assert real.play("--check")[0] == 1
-    assert not (Path(guests.GUEST_DIRECTORY) / NAME).exists()
+    assert not (life.ROOT / NAME).exists()
     changed, said = real.play()
     assert changed == -1 and "the guest's kernel /nowhere/vmlinuz is not there" in said
 

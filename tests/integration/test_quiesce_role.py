@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playing import play
 
 from hotkit.agent import quiesce
 from hotkit.agent.undo import state_directory
 from hotkit.assets import asset
-from hotkit.host.run import clean_env
 from tests.unit.undoing import opened
 
-BIN = Path(sys.executable).parent
 COMPACTION = Path("/proc/sys/vm/compaction_proactiveness")
 WANTED = {"compaction_proactiveness": 7}
 
@@ -43,15 +41,7 @@ class Here:
             "quiesce_settings": self.settings,
         }
         self.inventory.write_text(json.dumps({"all": {"hosts": {"here": host | variables}}}))
-        done = subprocess.run(
-            [BIN / "ansible-playbook", "-i", self.inventory, "playbooks/quiesce.yml", *words],
-            cwd=asset("playbooks").parent, capture_output=True, text=True, check=False,
-            env=clean_env(),
-        )  # fmt: skip
-        recap = re.search(r"changed=(\d+) .* failed=(\d+)", done.stdout)
-        assert recap, done.stdout + done.stderr
-        assert (done.returncode == 0) == (recap[2] == "0"), done.stdout
-        return (int(recap[1]) if recap[2] == "0" else -1), done.stdout
+        return play(self.inventory, "quiesce.yml", *words)
 
 
 @pytest.fixture

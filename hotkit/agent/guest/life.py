@@ -23,6 +23,7 @@ from hotkit.agent.guest.identity import SSH_CONFIG, make_identity, write_ssh_con
 from hotkit.agent.guest.qmp import Qmp
 from hotkit.agent.guest.words import CONSOLE, PROGRAM, QMP, qemu_words
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.threads import start_ticks
 
 ROOT = Path("/var/lib/hotkit/guests")
 _UP_S = 300.0
@@ -64,13 +65,13 @@ class Guest:
         return found if found and Path(f"/proc/{found}/maps").exists() else None
 
     def age_s(self) -> float | None:
-        """Seconds since its process was started, None when there is none (proc(5), field 22)."""
+        """Seconds since its process was started, None when there is none."""
         pid = self.pid()
-        fields = (text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split() if pid else []
-        if len(fields) < 20:
+        began = start_ticks(pid) if pid else None
+        if began is None:
             return None
         up_s = float((text("/proc/uptime") or "0").split()[0])
-        return round(up_s - int(fields[19]) / os.sysconf("SC_CLK_TCK"), 1)
+        return round(up_s - began / os.sysconf("SC_CLK_TCK"), 1)
 
     def prepare(self) -> None:
         """The folder and the way to it by ssh; nothing is started."""
@@ -229,7 +230,7 @@ class Guest:
                 f"echo madvise > {_THP}",
             )
         need = sum(node["memory_bytes"] for node in self.description["nodes"]) >> 21
-        free = int((text(str(_HUGE)) or "0").strip() or 0)
+        free = int(line(str(_HUGE)) or 0)
         if backing == "hugetlb" and free < need:
             raise AgentError(
                 f"guest {self.name}: backing: hugetlb needs {need} free huge pages of 2 MiB,"
@@ -240,7 +241,7 @@ class Guest:
     def _check_eptad(self) -> None:
         """The module's parameter, which only its loading sets."""
         wanted = self.description.get("eptad")
-        found = (text(str(_EPTAD)) or "").strip()
+        found = line(str(_EPTAD))
         if wanted is None or found == ("Y" if wanted else "N"):
             return
         raise AgentError(
@@ -267,7 +268,7 @@ class Guest:
             return int(given["pid"])
         if given.get("unit"):
             return self._unit_pid(given["unit"]) or _first_pid_of(given["unit"])
-        said = (text(str(given.get("pid_file"))) or "").strip()
+        said = line(str(given.get("pid_file")))
         return int(said) if said.isdigit() else None
 
     def _named(self) -> str:

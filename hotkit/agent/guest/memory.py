@@ -40,24 +40,12 @@ class RamMap:
 
     def ranges(self) -> list[list[int]]:
         """The process's [start, end) ranges, sorted, neighbours joined."""
-        found: list[list[int]] = []
-        for start, end in sorted((hva, hva + size) for _, size, hva in self.segments):
-            if found and found[-1][1] == start:
-                found[-1][1] = end
-            else:
-                found.append([start, end])
-        return found
+        return _merged((hva, hva + size) for _, size, hva in self.segments)
 
     def behind(self, frames: Iterable[int]) -> list[list[int]]:
         """The process's ranges that stand for guest frames (0: none), sorted, neighbours joined."""
         pages = (self.hva(frame * PAGE_BYTES) for frame in frames if frame)
-        found: list[list[int]] = []
-        for hva in sorted({page for page in pages if page is not None}):
-            if found and found[-1][1] == hva:
-                found[-1][1] += PAGE_BYTES
-            else:
-                found.append([hva, hva + PAGE_BYTES])
-        return found
+        return _merged({(hva, hva + PAGE_BYTES) for hva in pages if hva is not None})
 
     def pages(self) -> int:
         return sum(size for _, size, _ in self.segments) // PAGE_BYTES
@@ -128,6 +116,17 @@ def map_by_guessing(
     return RamMap(segments)
 
 
+def _merged(parts: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """[start, end) ranges, sorted, those that touch as one."""
+    found: list[list[int]] = []
+    for start, end in sorted(parts):
+        if found and found[-1][1] == start:
+            found[-1][1] = end
+        else:
+            found.append([start, end])
+    return found
+
+
 def _joined(segments: list[Segment]) -> list[Segment]:
     found: list[Segment] = []
     for gpa, size, hva in segments:
@@ -177,15 +176,10 @@ class Seen:
                 if after[at + page] != frame:
                     self.moved += 1
                     continue
-                number = bisect.bisect_right(starts, hva) - 1
-                if number >= 0:
-                    part = found[number]
-                    index = (hva - part.start) // part.page_bytes
-                    if index < len(part.heat):
-                        heat[page] = part.heat[index]
+                heat[page] = _heat_at(found, starts, hva) or 0
             self.heat.append(HeatRange(start, PAGE_BYTES, bytes(heat), possible))
             at += count
-        self.elsewhere_pages, self.elsewhere_hot = _elsewhere(found, inside)
+        self.elsewhere_pages, self.elsewhere_hot = _elsewhere(found, starts, inside)
 
     def as_json(self) -> dict[str, int]:
         return {
@@ -196,20 +190,25 @@ class Seen:
         }
 
 
-def _elsewhere(found: list[HeatRange], inside: set[int]) -> tuple[int, int]:
+def _heat_at(found: list[HeatRange], starts: list[int], hva: int) -> int | None:
+    """The heat of the page at an address; None where nobody looked. `starts`: of `found`."""
+    number = bisect.bisect_right(starts, hva) - 1
+    if number < 0:
+        return None
+    part = found[number]
+    index = (hva - part.start) // part.page_bytes
+    return part.heat[index] if index < len(part.heat) else None
+
+
+def _elsewhere(found: list[HeatRange], starts: list[int], inside: set[int]) -> tuple[int, int]:
     pages = hot = 0
     for part in found:
         small = part.page_bytes // PAGE_BYTES
         pages += len(part.heat) * small
         hot += (len(part.heat) - part.heat.count(0)) * small
-    starts = [part.start for part in found]
     for hva in inside:
-        number = bisect.bisect_right(starts, hva) - 1
-        if number < 0:
-            continue
-        part = found[number]
-        index = (hva - part.start) // part.page_bytes
-        if index < len(part.heat):
+        heat = _heat_at(found, starts, hva)
+        if heat is not None:
             pages -= 1
-            hot -= part.heat[index] > 0
+            hot -= heat > 0
     return pages, hot

@@ -147,7 +147,7 @@ class WithGuest(Here):
     def _look_at_vm(self) -> Vm:
         marks = {gpa: bytes.fromhex(said) for gpa, said in self._ask("marks", count=_MARKS)}
         try:
-            return Vm(self._guest, self._ask("hello")["ram"], marks)
+            return Vm(self._guest, self._ask("ram"), marks)
         finally:
             self._ask("marks", count=0)
 

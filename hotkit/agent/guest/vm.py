@@ -10,11 +10,12 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from hotkit.agent.gather import text
+from hotkit.agent.gather import line, text
 from hotkit.agent.guest.life import Guest
 from hotkit.agent.guest.memory import RamMap, guest_ram, map_by_asking, map_by_guessing
 from hotkit.agent.guest.qmp import Qmp
 from hotkit.agent.protocol import AgentError
+from hotkit.agent.threads import start_ticks
 from hotkit.agent.trackers.base import Target
 
 # A line of `info mtree -f` (QEMU 7.2): "START-END (prio 0, ram): pc.ram @OFFSET KVM".
@@ -38,7 +39,7 @@ class Vm:
             raise AgentError(f"guest {guest.name} {guest.how_it_ended()}")
         self.guest = guest
         self.pid = pid
-        self._began = _start_time(pid)
+        self._began = start_ticks(pid)
         parts = guest_ram(ram)
         self.slots: list[list[int]] = []
         if guest.qmp is not None:
@@ -84,7 +85,7 @@ class Vm:
     def changed(self) -> list[str]:
         """What is not as it was when this was made, a sentence each."""
         name = self.guest.name
-        if self.guest.pid() != self.pid or _start_time(self.pid) != self._began:
+        if self.guest.pid() != self.pid or start_ticks(self.pid) != self._began:
             return [f"guest {name} {self.guest.how_it_ended()}"]
         found = []
         if self.guest.qmp is None:
@@ -116,7 +117,7 @@ def _vcpus_by_name(pid: int) -> list[int]:
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             every.append(int(task.name))
-            if _VCPU.match((text(str(task / "comm")) or "").strip()):
+            if _VCPU.match(line(str(task / "comm"))):
                 named.append(int(task.name))
     return sorted(named or every)
 
@@ -160,13 +161,6 @@ def _mappings(pid: int) -> list[tuple[int, int]]:
         if fields[1].startswith("rw") and end - start >= _LEAST_MAPPING:
             found.append((start, end))
     return found
-
-
-def _start_time(pid: int) -> str:
-    """Field 22 of /proc/PID/stat (proc(5)): pids come again, a start does not."""
-    said = text(f"/proc/{pid}/stat") or ""
-    fields = said.rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else ""
 
 
 def _cgroup(pid: int) -> str | None:

@@ -211,7 +211,7 @@ def mechanism(root: Path = Path("/")) -> str:
     )
     module = "vmx" if "vmx" in flags else "svm"
     # A kernel with both built in has the other's parameter as well, whatever the CPU.
-    on = (text(str(root / PML[module])) or "").strip() in ("Y", "1")
+    on = line(str(root / PML[module])) in ("Y", "1")
     return "PML" if on and module in flags else "write protection"
 
 
