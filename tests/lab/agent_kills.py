@@ -25,7 +25,7 @@ from hotkit.host.run import clean_env
 from tests.lab import kernel_cases, tracker_cases
 from tests.lab.cases import LABEL, NAME, sh
 
-ARMS = {**tracker_cases.ARMS, **tracker_cases.RECLAIM}
+ARMS = tracker_cases.ARMS
 # Who dies. The agent is the process with the line of life; its guard a child in its own session.
 VICTIMS = ("agent", "agent and guard", "workload", "scanner", "ssh", "controller")
 _KNOBS = r"""
@@ -76,7 +76,7 @@ def kill_case(number: int, inventory: Path, on: str = NAME) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="hotkit-kill-") as folder:
         before = sh(_KNOBS, on)
         text = tracker_cases.description(
-            {name: ARMS[name]}, "unmovable: true" if name == "reclaim" else "seed: 1"
+            {name: ARMS[name]}, ", unmovable: true" if name == "reclaim" else ""
         )
         (Path(folder) / "sweep.yml").write_text(text)
         controller = _record(Path(folder), inventory, on, *ARMS[name], out="out", seconds=14)

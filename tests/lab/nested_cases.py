@@ -214,7 +214,10 @@ def ended(inventory: Path) -> list[str]:
     found = {
         "running": guest["state"] == "running" and guest["nested"] is True,
         "down": _told("guest", "down", *where)["guests"][0]["state"] == "down",
-        "no process of it is left": sh(f"pgrep -f hotkit-guest-{GUEST}; true", NESTED) == "",
+        "no process of it is left": sh(
+            # In brackets: the shell that runs it has the words on its own command line.
+            f"pgrep -f '[h]otkit-guest-{GUEST}'; true", NESTED
+        ) == "",
         "no unit of it is left": "loaded" not in sh(
             f"systemctl show --property=LoadState --value hotkit-guest-{GUEST}", NESTED
         ).split(),

@@ -89,15 +89,6 @@ def test_trackers_against_ground_truth(
     tracker_cases.judge_trackers(found)
 
 
-def test_reclaim_collects_only(
-    machine: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With memory that cannot move, so that reclaim asks and leaves it."""
-    text = tracker_cases.description(tracker_cases.RECLAIM, "unmovable: true")
-    found = tracker_cases.sweep(machine[0], tmp_path / "one", text, capsys, NESTED)
-    tracker_cases.judge_reclaim(found)
-
-
 def test_a_moving_hot_set_is_recorded(
     machine: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
