@@ -60,6 +60,8 @@ class Zone:
     managed: int
     free: int
     low: int = 0  # watermark
+    per_cpu_free: int = 0  # free pages on the lists of CPUs: MemFree does not count them
+    zspages: int = 0  # zsmalloc: zram, zswap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +104,12 @@ class MemoryFacts:
     `pmem_bytes` is what the firmware calls non-volatile, per node (SRAT); `crashkernel_bytes` what
     is reserved for a crash kernel; `hugepages` bytes per (node, page size). `percpu_unit_bytes` is
     one CPU's part of the first per-CPU chunk, which boot code takes before MemTotal is counted
-    (dmesg "percpu: Embedded", mm/percpu.c). `truncated` names the sources that are known to be
-    only a part ("vmallocinfo"). `unknown_fields` are meminfo fields that this hotkit cannot place.
+    (the pages of dmesg "percpu: Embedded N pages/cpu", mm/percpu.c; what is left of the unit, the
+    word u<bytes>, goes back to the kernel); `percpu_units` how many such parts there are (possible
+    CPUs, and what fills the last group). `present_bytes` is RAM per node as the kernel found it;
+    `node_cpus` how many CPUs of a node are online. `vmstat` are counts of /proc/vmstat, in pages
+    where they are called nr_*. `truncated` names the sources that are known to be only a part
+    ("vmallocinfo"). `unknown_fields` are meminfo fields that this hotkit cannot place.
     """
 
     name: str
@@ -130,6 +136,10 @@ class MemoryFacts:
     hugepages: Mapping[tuple[int, int], int] = field(default_factory=dict)
     crashkernel_bytes: int | None = None
     percpu_unit_bytes: int | None = None
+    percpu_units: int | None = None
+    present_bytes: Mapping[int, int] = field(default_factory=dict)
+    node_cpus: Mapping[int, int] = field(default_factory=dict)
+    vmstat: Mapping[str, int] = field(default_factory=dict)
     truncated: tuple[str, ...] = ()
     unknown_fields: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
