@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import sys
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import Any
 
 from hotkit.assets import asset
 from hotkit.core.topology import Topology
-from hotkit.errors import ExitCode, HotkitError
+from hotkit.errors import HotkitError
 from hotkit.host.inventory import load_inventory
-from hotkit.host.run import require, run
+from hotkit.host.script import run_here, run_over
 from hotkit.host.sshway import SshWay
 from hotkit.parse.capture import topology_from_dmesg
 from hotkit.parse.facts import topology_from_facts
@@ -23,19 +21,6 @@ from hotkit.parse.numactl import Numactl, parse_numactl
 
 _SSH = re.compile(r"ssh://(?:(?P<user>[^@/:]+)@)?(?P<host>\[[^\]]+\]|[^@/:]+)(?::(?P<port>\d+))?/?")
 _HOST_RANGE = re.compile(r"\[\w+:\w+(?::\d+)?\]")
-# Root sees the binary SRAT and real addresses; a user who may become root silently does so.
-_REMOTE = (
-    'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n python3 -; '
-    "else exec python3 -; fi"
-)
-# sudo takes the first line of its standard input for the password when it wants one, and leaves it
-# to the program when it wants none: what comes before the mark is dropped either way. -k: a cached
-# ticket must not decide which of both it is.
-_MARK = "\n# hotkit: the script begins\n"
-_REMOTE_SUDO = "exec sudo -k -S -p '' python3 -c " + shlex.quote(
-    f"import sys; exec(sys.stdin.read().partition({_MARK!r})[2])"
-)
-_GATHER_SECONDS = 120
 
 
 def load_topology(ref: str, inventory: str | Path | None = None) -> Topology:
@@ -49,7 +34,7 @@ def load_topology(ref: str, inventory: str | Path | None = None) -> Topology:
     if ref == "local":
         return _from_facts(gather_local(), "this machine")
     if ref.startswith("ssh://"):
-        return _from_facts(gather_over(_way(ref)), ref)
+        return _from_facts(gather_over(way_of(ref)), ref)
     path = Path(ref).expanduser()
     if path.is_dir():
         return _from_directory(path)
@@ -57,7 +42,7 @@ def load_topology(ref: str, inventory: str | Path | None = None) -> Topology:
         return _from_file(path)
     if "/" in ref or path.suffix in (".txt", ".log", ".json", ".dmesg"):
         raise HotkitError(f"{ref}: no such file or directory")
-    return _from_facts(gather_over(_host_way(ref, inventory)), ref, name=ref)
+    return _from_facts(gather_over(way_of(ref, inventory)), ref, name=ref)
 
 
 def gather_script() -> str:
@@ -67,45 +52,18 @@ def gather_script() -> str:
 
 def gather_local() -> dict[str, Any]:
     """The facts of this machine."""
-    done = run([sys.executable, "-"], input=gather_script(), timeout=_GATHER_SECONDS)
-    return _facts(done.stdout, "this machine")
+    return _facts(run_here(gather_script()), "this machine")
 
 
 def gather_over(way: SshWay) -> dict[str, Any]:
     """The facts of a host, in one round trip. Raises HotkitError, exit code 3 if it is silent."""
-    ssh = require("ssh", "openssh-client")
-    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15"]
-    remote, script = _REMOTE, gather_script()
-    if way.become_password is not None:
-        remote, script = _REMOTE_SUDO, f"{way.become_password}\n{_MARK}{script}"
-    try:
-        done = run(
-            [ssh, *options, *way.words, remote],
-            input=script,
-            check=False,
-            timeout=_GATHER_SECONDS,
-        )
-    except HotkitError as error:
-        error.exit_code = ExitCode.UNREACHABLE
-        raise
-    if done.returncode == 0:
-        return _facts(done.stdout, way.host)
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    reason = lines[-1] if lines else "ssh gave no reason"
-    if done.returncode == 127 or "python3: not found" in done.stderr:
-        raise HotkitError(f"{way.host} has no python3", hint="install the package python3 there")
-    if done.returncode == 255:
-        raise HotkitError(
-            f"{way.host} cannot be reached: {reason}",
-            hint="a lab machine must run first: hotkit lab up",
-            exit_code=ExitCode.UNREACHABLE,
-        )
-    raise HotkitError(
-        f"{way.host}: the facts could not be gathered: {reason}", exit_code=ExitCode.VERDICT_FAILED
-    )
+    return _facts(run_over(way, gather_script()), way.host)
 
 
-def _way(ref: str) -> SshWay:
+def way_of(ref: str, inventory: str | Path | None = None) -> SshWay:
+    """The way to ssh://[user@]host[:port], or to a host of `inventory` (None: of any inventory)."""
+    if not ref.startswith("ssh://"):
+        return _host_way(ref, inventory)
     match = _SSH.fullmatch(ref)
     if not match or match["host"].startswith("-") or (match["user"] or "").startswith("-"):
         raise HotkitError(f"{ref!r} is no ssh address: write ssh://[user@]host[:port]")
