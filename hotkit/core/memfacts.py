@@ -17,9 +17,9 @@ class VmallocArea:
     """One line of /proc/vmallocinfo (mm/vmalloc.c, vmalloc_info_show()).
 
     `size_bytes` is address space, with the guard page that the line counts. RAM is only what
-    `pages=` says: `pages`, None when the line has no such word (ioremap, vmap of pages that somebody
-    else accounts for, the per-CPU allocator's areas). `nodes` splits them (N0=128: pages per node).
-    `kinds` are the words behind it: vmalloc, vmap, ioremap, user, vpages ...
+    `pages=` says: `pages`, None when the line has no such word (ioremap, vmap of pages that
+    somebody else accounts for, the per-CPU allocator's areas). `nodes` splits them (N0=128: pages
+    per node). `kinds` are the words behind it: vmalloc, vmap, ioremap, user, vpages ...
     """
 
     size_bytes: int
