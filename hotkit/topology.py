@@ -83,7 +83,7 @@ def _host_way(name: str, inventory: str | Path | None) -> SshWay:
             if host.name == name:
                 return host.way
     raise HotkitError(
-        f"topology {name!r}: no file, no directory, and no host of the inventories "
+        f"{name!r}: no file, no directory, and no host of the inventories "
         + (", ".join(item.name for item in folders) or "(there are none)"),
         hint="also understood: local, ssh://[user@]host[:port], --inventory FILE",
     )
