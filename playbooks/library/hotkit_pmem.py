@@ -220,6 +220,7 @@ def make_emulated(host, pmem, namespace, region):
 
 def to_system_ram(host, device):
     """Hand a device to dax/kmem with every block offline: which come online is our choice."""
+    holds_its_struct_pages(host, device)
     policy = host.text(AUTO_ONLINE).strip()
     try:
         if policy not in ("", "offline"):
@@ -228,6 +229,19 @@ def to_system_ram(host, device):
     finally:
         if policy not in ("", "offline"):
             host.path(AUTO_ONLINE).write_text(policy)
+
+
+def holds_its_struct_pages(host, device):
+    """Where the command line has memmap_on_memory, a device of PMEM must ask for it (Linux 6.8)."""
+    if "memory_hotplug.memmap_on_memory=1" not in host.cmdline:
+        return
+    knob = host.path(device + "/memmap_on_memory")
+    try:
+        if not knob.exists():
+            raise OSError("this kernel is older than 6.8")
+        knob.write_text("1")
+    except OSError as error:  # the architecture or the size of a memory block does not allow it
+        host.notes.append(f"the struct pages of {Path(device).name} lie in DRAM: {error}")
 
 
 def give_back(host, journal):

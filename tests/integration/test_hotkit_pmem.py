@@ -81,6 +81,38 @@ def test_attached_already_is_no_change(host: FakeHost) -> None:
     assert not found["changed"] and found["online_bytes"] == 1 << 30
 
 
+@pytest.mark.parametrize(
+    ("asked", "knob", "then"),
+    [(True, "0", "1"), (False, "0", "0"), (True, None, None)],
+    ids=["asked", "not asked", "older than 6.8"],
+)
+def test_a_device_is_told_to_hold_its_struct_pages_before_kmem_gets_it(
+    host: FakeHost,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: bool,
+    knob: str | None,
+    then: str | None,
+) -> None:
+    plan = staged(host, "hotkit-a-1")
+    namespace(host, "hotkit-a-1", driver="device_dax")
+    if asked:
+        host.boot(plan["cmdline"] + " memory_hotplug.memmap_on_memory=1")
+    path = host.path("/sys/bus/dax/devices/dax0.0/memmap_on_memory")
+    if knob is not None:
+        path.write_text(knob)
+    # Nothing of this machine is touched: drivers are there, and daxctl ends with what it saw.
+    tools = tmp_path_factory.mktemp("tools")
+    for name, text in (("modprobe", "exit 0"), ("daxctl", f"echo saw $(cat {path}) >&2; exit 1")):
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/bin:/usr/bin")
+    answer = pmem(host, "attach", plan)
+    assert answer["failed"] and "daxctl reconfigure-device" in answer["msg"]
+    assert then is None or f"saw {then}" in answer["msg"]
+    assert (path.read_text() if path.exists() else None) == then
+
+
 def test_check_mode_tells_and_does_nothing(host: FakeHost) -> None:
     plan = staged(host)
     before = host.snapshot()
