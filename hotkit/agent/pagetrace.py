@@ -27,8 +27,8 @@ _MOST_NAMES = 1 << 16
 # trace_print_context() in kernel/trace/trace_output.c: the name takes 16 bytes, whatever is in it.
 _LINE = re.compile(
     rb"^(?P<comm>[\s\S]{16})-(?P<pid>\d+) +(?:\([ \d-]*\) +)?\[(?P<cpu>\d+)\] +\S+ +"
-    rb"(?P<time>[\d.]+): "
-    rb"(?:mm_page_(?P<what>alloc|free): page=\S+ pfn=(?P<pfn>\w+) order=(?P<order>\d+)"
+    rb"(?P<time>\d+(?:\.\d+)?): "
+    rb"(?:mm_page_(?P<what>alloc|free): page=\S+ pfn=(?P<pfn>0x[0-9a-f]+|\d+) order=(?P<order>\d+)"
     rb"(?: migratetype=-?\d+ gfp_flags=(?P<gfp>\S+))?"
     rb"|(?P<stack><stack trace>)\n(?P<frames>(?: => .*\n)*))",
     re.MULTILINE,
@@ -114,7 +114,7 @@ class Matching:
             waiting.append(None)
             return
         self.allocations += 1
-        movable, doubtful = gfp is not None and b"MOVABLE" in gfp, time_s < self._since_s
+        movable, doubtful = _movable(gfp), time_s < self._since_s
         owner = self._owners.number(self._task(comm, pid), movable, doubtful)
         self.missed_pages += self._pages.put(pfn, order, owner)
         waiting.append((pfn, order, movable, doubtful))
@@ -158,6 +158,11 @@ class Matching:
         return largest(list(found.values()))
 
 
+def _movable(gfp: bytes | None) -> bool:
+    """Whether it is for a process or a file (GFP_TRANSHUGE has __GFP_MOVABLE in it, unwritten)."""
+    return gfp is not None and (b"MOVABLE" in gfp or b"TRANSHUGE" in gfp)
+
+
 def largest(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """By size, and what comes after the first few hundred as one."""
     items.sort(key=lambda item: (-item["size_bytes"], item["name"]))
@@ -178,7 +183,7 @@ def pieces(file: BinaryIO) -> Iterator[bytes]:
             break
         rest += chunk
         end = rest.rfind(b"\n", 0, len(rest) - 1)
-        while end > 0 and rest[end + 1 : end + 5] == b" => ":
+        while end > 0 and b" => ".startswith(rest[end + 1 : end + 5]):
             end = rest.rfind(b"\n", 0, end)
         if end > 0:
             yield rest[: end + 1]
