@@ -13,6 +13,7 @@ from typing import Any
 
 from hotkit.core import cmdline, grub_block
 from hotkit.core.boot_plan import DROPIN_PATH, EntryPlan, boot_arguments, entry_plan
+from hotkit.core.bootmemory import Forecast, forecast
 from hotkit.core.grub_cfg import read_menu
 from hotkit.core.guard import DEADMAN_S, GuardFile, guard_files
 from hotkit.core.kernelwish import INITRD_BYTES, KernelWish, package_kind
@@ -24,8 +25,8 @@ from hotkit.core.pmem_preflight import pmem_cost_bytes, pmem_refusals, pmem_sent
 from hotkit.core.preflight import BOOT_FREE_BYTES, Concern, preflight
 from hotkit.errors import HotkitError
 from hotkit.host.profiles import load_profile
+from hotkit.parse.bootreference import image_change, reference_from_facts
 from hotkit.parse.facts import topology_from_facts
-from hotkit.parse.meminfo import parse_meminfo
 from hotkit.parse.pmem import regions
 
 HOSTPLAN_SCHEMA_VERSION = 1
@@ -54,6 +55,7 @@ class HostPlan:
     kernel_wish: KernelWish | None = None
     kernel_package: str = "deb"
     kernel_there: bool = True
+    memory: Forecast | None = None
     files: tuple[dict[str, Any], ...] = ()
     committed_files: tuple[dict[str, Any], ...] = ()
     paths: Mapping[str, Any] = field(default_factory=dict)
@@ -112,6 +114,7 @@ class HostPlan:
             "kernel": self.entry.kernel,
             "kernel_release": self.kernel_release,
             "kernel_build": self.kernel_wish.to_dict() if self.kernel_wish else None,
+            "memory": self.memory.to_dict() if self.memory else None,
             "kernel_package": self.kernel_package,
             "cmdline": self.entry.cmdline,
             "stock_id": self.entry.stock_id,
@@ -166,6 +169,7 @@ def plan_host(
     except HotkitError as error:
         return HostPlan(refusals=(Concern("plan", error.message, error.hint),), **base)
     virtual = facts.get("platform") != "metal"
+    forecasted = _forecast(facts, layout, entry, wish, virtual=virtual)
     kernels = tuple(facts["boot"].get("kernels") or ())
     there = wish is None or wish.vmlinuz in kernels
     to_come = (wish.vmlinuz,) if wish and not there else ()
@@ -174,7 +178,7 @@ def plan_host(
         uid=int(facts.get("uid", -1)),
         boot_free_bytes=int(facts["boot"].get("free_bytes") or 0),
         boot_needs_bytes=wish.boot_bytes + INITRD_BYTES if wish and to_come else BOOT_FREE_BYTES,
-        memory_used_bytes=_memory_used(facts),
+        forecast=forecasted,
         secure_boot=facts.get("secure_boot"),
         kernel=entry.kernel,
         kernels=(*kernels, *to_come),
@@ -221,6 +225,7 @@ def plan_host(
         kernel_wish=wish,
         kernel_package=package_kind(facts.get("os_release") or {}),
         kernel_there=there,
+        memory=forecasted,
         files=files,
         committed_files=_files(facts, entry, committed=True),
         paths=_paths(facts["boot"], entry),
@@ -359,13 +364,24 @@ def _running(facts: Mapping[str, Any], layout: Layout | None) -> str:
     return "this" if layout and layout.id in ids else str(ids[-1])
 
 
-def _memory_used(facts: Mapping[str, Any]) -> int | None:
-    """MemTotal - MemAvailable: what cannot be given back."""
-    fields = parse_meminfo(str(facts.get("meminfo", "")))
-    try:
-        return fields["MemTotal"] - fields["MemAvailable"]
-    except KeyError:
+def _forecast(
+    facts: Mapping[str, Any],
+    layout: Layout,
+    entry: EntryPlan,
+    wish: KernelWish | None,
+    *,
+    virtual: bool,
+) -> Forecast | None:
+    """What the layout will leave, from the boot that the facts show; None when they show little."""
+    reference = reference_from_facts(facts, kernel=entry.kernel)
+    if reference is None:
         return None
+    return forecast(
+        reference,
+        layout,
+        pmem_pages_bytes=pmem_cost_bytes(layout, virtual=virtual),
+        image_change_bytes=image_change(facts, entry.kernel, wish.init_bytes if wish else 0),
+    )
 
 
 def _sha256(text: str) -> str:

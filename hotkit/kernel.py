@@ -172,6 +172,7 @@ def wish(built: BuiltKernel) -> KernelWish:
         build_id=str(record["build_id"]),
         vmlinuz_sha256=str(record["vmlinuz_sha256"]),
         boot_bytes=int(record["boot_bytes"]),
+        init_bytes=int.from_bytes(built.vmlinuz.read_bytes()[0x260:0x264], "little"),
         packages={
             item["file"].rpartition(".")[2]: {"file": item["file"], "sha256": item["sha256"]}
             for item in record["packages"]

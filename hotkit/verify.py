@@ -19,6 +19,7 @@ from hotkit.core.tierprobe import TierProbe, probe_from_events
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import ask_agent
 from hotkit.host.inventory import Host, Inventory, load_inventory
+from hotkit.host.memorypairs import keep_pairs
 from hotkit.host.profiles import load_profile
 from hotkit.host.run import run
 from hotkit.host.sshconfig import write_ssh_config
@@ -83,7 +84,9 @@ def verify_hosts(
             for host in hosts
         }
         results = _run_suite(Path(name), hosts, wanted, junit)
-    return [_verdict(host, results) for host in hosts]
+    verdicts = [_verdict(host, results) for host in hosts]
+    keep_pairs([verdict.memory for verdict in verdicts if verdict.memory])
+    return verdicts
 
 
 def probe_tiers(inventory: str, verdicts: Sequence[HostVerdict], folder: Path) -> list[TierProbe]:

@@ -10,11 +10,13 @@ from hotkit.core.check import Check, Verdict, judged
 from hotkit.core.diagnosis import Cause, diagnose
 from hotkit.core.footprint import layout_memtotal_bounds
 from hotkit.core.layout import Layout
+from hotkit.core.memorypair import MemoryPair, pair_of
 from hotkit.core.observed import Observed
 from hotkit.core.plan import plan
 from hotkit.core.plan_error import PlanError
 from hotkit.core.verdicts import expectations
 from hotkit.host.profiles import load_profile
+from hotkit.parse.meminfo import parse_meminfo
 from hotkit.parse.observed import observe
 
 
@@ -43,6 +45,7 @@ class Judgement:
     observed: Observed
     checks: tuple[Check, ...]
     causes: tuple[Cause, ...]
+    memory: MemoryPair | None = None
 
     @property
     def passed(self) -> bool:
@@ -61,6 +64,7 @@ class Judgement:
             "nested": label.nested,
             "checks": [item.to_dict() for item in self.checks],
             "causes": [item.to_dict() for item in self.causes],
+            "memory": self.memory.to_dict() if self.memory else None,
         }
 
 
@@ -92,7 +96,13 @@ def judge(
         checks.append(_check_record(layout, str(recorded.get("id"))))
     fine = all(item.verdict is Verdict.PASS for item in checks)
     causes = () if fine else diagnose(layout, observed)
-    return Judgement(layout=layout, observed=observed, checks=tuple(checks), causes=causes)
+    return Judgement(
+        layout=layout,
+        observed=observed,
+        checks=tuple(checks),
+        causes=causes,
+        memory=_memory_pair(facts, layout, observed),
+    )
 
 
 def _expected(observed: Observed, facts: Mapping[str, Any], wanted: Mapping[str, Any]) -> Layout:
@@ -127,6 +137,38 @@ def _recorded_build(facts: Mapping[str, Any], layout: Layout) -> Mapping[str, An
     mine = recorded is not None and recorded.get("id") == layout.id
     build = facts["state"].get("kernel_build") if mine else None
     return build if isinstance(build, Mapping) else None
+
+
+def _memory_pair(facts: Mapping[str, Any], layout: Layout, observed: Observed) -> MemoryPair | None:
+    """What provisioning foretold of this layout's memory, beside what came; None without either."""
+    state = facts.get("state")
+    said = state.get("memory") if isinstance(state, Mapping) else None
+    if not isinstance(said, Mapping) or said.get("layout_id") != layout.id:
+        return None
+    if layout.token not in observed.cmdline.split():
+        return None
+    sizes = {
+        int(number): fields
+        for number, item in (facts.get("nodes") or {}).items()
+        if "MemTotal:" in str(item.get("meminfo"))
+        for fields in [parse_meminfo(str(item["meminfo"]))]
+    }
+    return pair_of(
+        said,
+        memtotal={node: fields["MemTotal"] for node, fields in sizes.items()},
+        memfree={node: fields.get("MemFree", 0) for node, fields in sizes.items()},
+        facts={
+            "host": observed.host,
+            "boot_id": observed.boot_id,
+            "layout_id": layout.id,
+            "profile": layout.profile,
+            "kernel_release": observed.kernel_release,
+            "cmdline": observed.cmdline,
+            "platform": str(observed.label.platform),
+            "nested": observed.label.nested,
+            "uptime_s": float(facts.get("uptime_s") or 0),
+        },
+    )
 
 
 def _possible_cpus(observed: Observed) -> int:

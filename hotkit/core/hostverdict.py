@@ -10,6 +10,7 @@ from typing import Any
 from hotkit.core.check import Check, failed
 from hotkit.core.diagnosis import Cause
 from hotkit.core.labels import Label, label_of
+from hotkit.core.memorypair import MemoryPair
 from hotkit.errors import ExitCode
 
 
@@ -26,7 +27,8 @@ class Outcome(StrEnum):
 class HostVerdict:
     """Every check of one host, the causes if one failed, or the problem that left none.
 
-    `layout_id` is the layout that was expected, None when there was nothing to compare with.
+    `layout_id` is the layout that was expected, None when there was nothing to compare with;
+    `memory` is what was foretold of its memory, beside what came.
     """
 
     host: str
@@ -40,6 +42,7 @@ class HostVerdict:
     label: Label | None = None
     checks: tuple[Check, ...] = ()
     causes: tuple[Cause, ...] = ()
+    memory: MemoryPair | None = None
 
     @property
     def ok(self) -> bool:
@@ -72,6 +75,7 @@ class HostVerdict:
             "nested": self.label.nested if self.label else None,
             "checks": [item.to_dict() for item in self.checks],
             "causes": [item.to_dict() for item in self.causes],
+            "memory": self.memory.to_dict() if self.memory else None,
         }
 
 
@@ -97,6 +101,7 @@ def verdict_from_results(host: str, result: Mapping[str, Any] | None) -> HostVer
         label=label_of(result["platform"], nested=result["nested"]),
         checks=tuple(Check.from_dict(item) for item in result["checks"]),
         causes=tuple(Cause(**item) for item in result["causes"]),
+        memory=MemoryPair.from_dict(result["memory"]) if result.get("memory") else None,
     )
 
 

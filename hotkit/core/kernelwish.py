@@ -17,13 +17,17 @@ INITRD_BYTES = 64 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelWish:
-    """One build of `hotkit kernel build`. `packages` maps "deb" and "rpm" to file and sha256."""
+    """One build of `hotkit kernel build`. `packages` maps "deb" and "rpm" to file and sha256.
+
+    `init_bytes` is the kernel's own init_size (Documentation/x86/boot.rst), 0 when unknown.
+    """
 
     release: str
     build_id: str
     vmlinuz_sha256: str
     boot_bytes: int
     packages: Mapping[str, Mapping[str, str]]
+    init_bytes: int = 0
 
     @property
     def vmlinuz(self) -> str:
@@ -45,6 +49,7 @@ class KernelWish:
             "build_id": self.build_id,
             "vmlinuz_sha256": self.vmlinuz_sha256,
             "boot_bytes": self.boot_bytes,
+            "init_bytes": self.init_bytes,
             "packages": {kind: dict(item) for kind, item in self.packages.items()},
         }
 
@@ -56,6 +61,8 @@ class KernelWish:
             build_id=data["build_id"],
             vmlinuz_sha256=data["vmlinuz_sha256"],
             boot_bytes=data["boot_bytes"],
+            # A record on a host may be older than this.
+            init_bytes=data.get("init_bytes", 0),
             packages=data["packages"],
         )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hotkit.core.bootmemory import Fit, Forecast
 from hotkit.core.layout import Layout
 from hotkit.core.units import MIB, format_size
 
@@ -33,7 +35,7 @@ def preflight(
     uid: int,
     boot_free_bytes: int,
     boot_needs_bytes: int = BOOT_FREE_BYTES,
-    memory_used_bytes: int | None,
+    forecast: Forecast | None,
     secure_boot: bool | None,
     kernel: str,
     kernels: tuple[str, ...],
@@ -46,10 +48,10 @@ def preflight(
 
     `kernel` is the path by which GRUB loads it (`/boot` may be missing in it), `kernels` the paths
     of those in /boot or to come there; `own_kernel` says that it is one of `hotkit kernel build`.
-    `memory_used_bytes` is MemTotal - MemAvailable now, None when unknown; `pmem_cost_bytes` what
-    the struct pages of a PMEM tier take from the DRAM that is left. A layout that cannot boot is
-    refused, with `force` it is a warning; `has_power` says whether somebody could reset the
-    machine without going there.
+    `forecast` is what the layout will leave, None when the facts do not show enough for one;
+    `pmem_cost_bytes` what the struct pages of a PMEM tier take from the DRAM that is left. A layout
+    that cannot boot is refused, with `force` it is a warning; `has_power` says whether somebody
+    could reset the machine without going there.
     """
     refusals: list[Concern] = []
     warnings: list[Concern] = []
@@ -72,27 +74,9 @@ def preflight(
         refusals.append(
             Concern("kernel", f"grub.cfg names {kernel}, which is not in /boot", "run update-grub")
         )
-    left = sum(item.kept_bytes for item in layout.nodes)
-    if left < LEAST_RAM_BYTES:
-        rescue = (
-            "power control would reset it then"
-            if has_power
-            else "and no power control is set: somebody would have to go there"
-        )
-        message = (
-            f"the layout leaves {format_size(left)} of RAM; under {format_size(LEAST_RAM_BYTES)} "
-            f"a kernel may hang where panic= does not help ({rescue})"
-        )
-        hint = "ask for larger tiers" + ("" if force else "; --force boots it once all the same")
-        (warnings if force else refusals).append(Concern("memory", message, hint))
-    elif memory_used_bytes is not None:
-        warnings += _used(layout, left, memory_used_bytes, pmem_cost_bytes)
-    if pmem_cost_bytes and left - pmem_cost_bytes < LEAST_RAM_BYTES:
-        refusals.append(
-            Concern("memory", f"struct pages of the PMEM take {format_size(pmem_cost_bytes)} of "
-                    f"the {format_size(left)} of DRAM that the layout leaves",
-                    "ask for less PMEM (slow.size), or for a larger fast tier")
-        )  # fmt: skip
+    concerns = _memory(layout, forecast, pmem_cost_bytes, has_power=has_power, force=force)
+    for refused, concern in concerns:
+        (refusals if refused and not force else warnings).append(concern)
     if secure_boot and own_kernel:
         refusals.append(
             Concern("secure-boot", "Secure Boot is on, and a kernel of your own is not signed",
@@ -105,22 +89,47 @@ def preflight(
     return tuple(refusals), tuple(warnings)
 
 
-def _used(layout: Layout, left: int, used: int, pmem_cost: int) -> list[Concern]:
-    """Doubts about boot-time memory: much of what is in use scales with the machine, not all."""
-    now = f"{format_size(used)} are in use now (MemTotal - MemAvailable)"
-    if pmem_cost:
-        now += f", {format_size(pmem_cost)} more go to the struct pages of the PMEM"
-        used += pmem_cost
-    if used > left:
-        return [
-            Concern("memory", f"{now}, the layout leaves {format_size(left)}: the boot may run out "
-                    "of memory and fall back to the stock entry",
-                    "stop services, or ask for larger tiers")
-        ]  # fmt: skip
-    fast = sum(item.kept_bytes for item in layout.nodes if item.role == "fast")
-    if used > fast:
-        return [
-            Concern("memory", f"{now}, the fast tier keeps {format_size(fast)}: what is started at "
-                    "boot will fill it and go on in the slow tier")
-        ]  # fmt: skip
-    return []
+def _memory(
+    layout: Layout, forecast: Forecast | None, pmem_cost: int, *, has_power: bool, force: bool
+) -> Iterator[tuple[bool, Concern]]:
+    """(cannot boot, why) and doubts about what the layout leaves."""
+    left = sum(item.kept_bytes for item in layout.nodes)
+    rescue = (
+        "power control would reset it then"
+        if has_power
+        else "and no power control is set: somebody would have to go there"
+    )
+    hint = "ask for larger tiers" + ("" if force else "; --force boots it once all the same")
+    if pmem_cost and left - pmem_cost < LEAST_RAM_BYTES:
+        message = (
+            f"struct pages of the PMEM take {format_size(pmem_cost)} of the {format_size(left)} "
+            "of DRAM that the layout leaves"
+        )
+        yield True, Concern("memory", message, f"less PMEM (slow.size), or {hint}")
+    elif forecast is None and left < LEAST_RAM_BYTES:
+        message = (
+            f"the layout leaves {format_size(left)} of RAM; under {format_size(LEAST_RAM_BYTES)} "
+            f"a kernel may hang where panic= does not help ({rescue})"
+        )
+        yield True, Concern("memory", message, hint)
+    elif forecast is not None and forecast.fit is not Fit.FITS:
+        refused = forecast.fit is Fit.NO_BOOT
+        message = f"the layout {forecast.sentence}"
+        if left < LEAST_RAM_BYTES:
+            message += f"; so small a kernel may hang where panic= does not help ({rescue})"
+        ways = f"{hint}; what can be won: hotkit memory predict"
+        yield refused, Concern("memory", message, ways)
+    elif forecast is not None:
+        fast = {item.node for item in layout.nodes if item.role == "fast"}
+        room = sum(node.memtotal_bytes for node in forecast.nodes if node.node in fast)
+        used = format_size(forecast.used[1])
+        if forecast.used[1] > room:
+            yield (
+                False,
+                Concern(
+                    "memory",
+                    f"{used} will be in use after boot, the fast tier has {format_size(room)}: what is "
+                    "started at boot fills it and goes on in the slow tier",
+                    "stop services, or ask for a larger fast tier",
+                ),
+            )

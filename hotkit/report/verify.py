@@ -55,6 +55,9 @@ def host_block(verdict: HostVerdict) -> RenderableType:
     for cause in verdict.causes:
         lines.append(Text(f"Cause: {cause.sentence}"))
         lines.append(Text(f"  {cause.advice}"))
+    if verdict.memory is not None:
+        style = "" if verdict.memory.within else "yellow"
+        lines.append(Text(f"memory: {verdict.memory.sentence}", style=style))
     lines.append(Text())
     return Group(*lines)
 

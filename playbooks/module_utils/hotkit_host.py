@@ -170,6 +170,7 @@ class Journal:
         if plan is not None:
             for key in _FROM_PLAN:
                 self.data[key] = plan[key]
+            self.data["memory"] = plan.get("memory")
         now = utc(0)
         self.data.update(more, state=state, since=now)
         self.data["history"].append({"state": state, "at": now, "boot_id": self.host.boot_id})

@@ -75,7 +75,7 @@ def test_too_little_dram_for_the_struct_pages(facts: dict[str, Any]) -> None:
     layout = Layout.from_dict(found["layout"])
     # 504 GiB of PMEM would cost 7.9 GiB; this layout leaves 1 GiB of DRAM.
     refused, _ = preflight(
-        layout, uid=0, boot_free_bytes=GIB, memory_used_bytes=None, secure_boot=None, kernel="/k",
+        layout, uid=0, boot_free_bytes=GIB, forecast=None, secure_boot=None, kernel="/k",
         kernels=("/k",), pmem_cost_bytes=struct_page_bytes(504 * GIB),
     )  # fmt: skip
     (concern,) = refused
