@@ -21,6 +21,7 @@ COMMANDS = {
     "kernel": "kernel",
     "lab": "lab",
     "layout": "layout",
+    "memory": "memory",
     "power": "power",
     "provision": "provision",
     "record": "record",
