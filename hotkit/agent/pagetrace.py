@@ -33,6 +33,7 @@ _LINE = re.compile(
     rb"|(?P<stack><stack trace>)\n(?P<frames>(?: => .*\n)*))",
     re.MULTILINE,
 )
+_NOW = re.compile(r"^now ts: +(\d+(?:\.\d+)?)", re.MULTILINE)
 # Threads of the kernel of which each CPU has some: kworker/0:1, ksoftirqd/3.
 _PER_CPU = re.compile(r"((?:kworker|ksoftirqd|migration|swapper|cpuhp|idle_inject|rcu\w*|irq)/).+")
 
@@ -195,7 +196,8 @@ def lost(trace: Path) -> tuple[int, float]:
     """(events that were overwritten or dropped, from when on no CPU lost any, in its own clock)."""
     events, since_s = 0, 0.0
     for stats in trace.glob("per_cpu/cpu*/stats"):
-        fields = dict(re.findall(r"^([\w ]+): +([\d.]+)", stats.read_text(), re.MULTILINE))
+        text = stats.read_text(errors="replace")
+        fields = dict(re.findall(r"^([\w ]+): +(\d+(?:\.\d+)?)", text, re.MULTILINE))
         gone = sum(
             int(fields.get(key, 0)) for key in ("overrun", "commit overrun", "dropped events")
         )
@@ -210,7 +212,7 @@ def now_s(trace: Path) -> float | None:
     times = [
         float(item)
         for stats in trace.glob("per_cpu/cpu*/stats")
-        for item in re.findall(r"^now ts: +([\d.]+)", stats.read_text(), re.MULTILINE)
+        for item in _NOW.findall(stats.read_text(errors="replace"))
     ]
     return max(times, default=None)
 

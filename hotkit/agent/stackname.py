@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 # One line of a stack: an arrow in a trace, spaces elsewhere; +0x1a/0x20 unless it is switched off.
 _FRAME = re.compile(
-    r"(?:=>)?\s*(?P<name>[A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[(?P<module>[\w-]+)[^\]]*\])?"
+    r"(?:=>)?\s*(?P<name>[A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?"
+    r"(?: \[(?P<module>[\w-]+)[^\]]*\])?"
 )
 # What the compiler made of a function, and the name of one that allocation profiling wraps.
 _SUFFIX = re.compile(r"(?:_noprof)?(?:\.(?:isra|constprop|part|cold|llvm)(?:\.\d+)*)*$")
