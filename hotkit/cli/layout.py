@@ -64,6 +64,9 @@ def plan_command(
       size_means   present (System RAM), span (SRAT) or managed (MemTotal)
       align        1M, 2M, 128M or 1G
       style        $ or %; kaslr: true keeps KASLR (else nokaslr is added)
+      save         what the kernel may do without, as a list of hashes, memmap-on-memory,
+                   no-crashkernel, no-hugepages, no-pmem, no-debug, trace-buffers
+      mask_units   systemd units that stay away, as a list (docs/layouts.md)
       extra        more kernel arguments, as a list
       scale        a factor for CPUs and sizes
 

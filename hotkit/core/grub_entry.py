@@ -11,6 +11,7 @@ from hotkit.core.grub_eval import INITRD_COMMANDS, LINUX_COMMANDS, loader_cmdlin
 from hotkit.core.grub_lexer import Command, parse, walk
 from hotkit.core.grub_quote import grub_script, grub_word
 from hotkit.core.grub_words import Word
+from hotkit.core.savings import replaced_by
 from hotkit.errors import HotkitError
 
 # Arguments of the stock entry that would change what the layout sets: left out, and said so.
@@ -56,7 +57,7 @@ def derive(
     if stock_kernel is None:
         raise HotkitError(f"menuentry {entry.title!r}: the kernel's path holds a GRUB variable")
     new_kernel = _grub_path(kernel, stock_kernel) if kernel else stock_kernel
-    kept = _kept(entry, base, findings)
+    kept = _kept(entry, base, arguments, findings)
     before, behind = _part_at_dashes(kept)
 
     line = " ".join(
@@ -109,8 +110,11 @@ def _linux_of(entry: MenuEntry) -> tuple[Command, list[Command]]:
     return found[0], [item for item in plain if item is not found[0]]
 
 
-def _kept(entry: MenuEntry, base: Sequence[Word], findings: list[str]) -> list[Word]:
-    """The stock arguments that go into our entry."""
+def _kept(
+    entry: MenuEntry, base: Sequence[Word], ours: Sequence[str], findings: list[str]
+) -> list[Word]:
+    """The stock arguments that go into our entry: none that the layout decides, or gives itself."""
+    dropped = {*_DROPPED, *replaced_by(ours)}
     kept: list[Word] = []
     for position, word in enumerate(base):
         text = word.literal
@@ -133,7 +137,7 @@ def _kept(entry: MenuEntry, base: Sequence[Word], findings: list[str]) -> list[W
                 "true",
                 hint="take it out of /etc/default/grub, run update-grub, then try again",
             )
-        if name in _DROPPED:
+        if name in dropped or text in ours:
             findings.append(f"left out of the stock arguments: {text} (the layout decides it)")
             continue
         if text == "--":

@@ -18,6 +18,7 @@ from hotkit.core.plan_error import PlanError
 from hotkit.core.plan_pmem import distance_to, pmem_node, slow_pmem
 from hotkit.core.profile import Profile
 from hotkit.core.ranges import Range, RangeSet, align_up
+from hotkit.core.savings import save_arguments
 from hotkit.core.topology import Topology
 from hotkit.core.units import MIB, format_size, kernel_size
 
@@ -57,7 +58,7 @@ def plan(topology: Topology, profile: Profile) -> Layout:
     if pmem and pmem.emulated:
         cut = cuts[pmem.node]
         cuts[pmem.node] = replace(cut, reserved=_without(cut.reserved, pmem.range))
-    args = _args(profile, cuts, pmem)
+    args = _args(profile, cuts, pmem, stock)
     outcome = memmap.apply(topology.firmware, args)
     if outcome.panic:
         raise PlanError(f"the planned command line would not boot: {outcome.panic}")
@@ -233,19 +234,24 @@ def _reserve(
     return tuple(regions)
 
 
-def _args(profile: Profile, cuts: dict[int, _Cut], pmem: SlowPmem | None) -> tuple[str, ...]:
+def _args(
+    profile: Profile, cuts: dict[int, _Cut], pmem: SlowPmem | None, stock: RangeSet
+) -> tuple[str, ...]:
     args: list[str] = []
     if profile.cpus is not None:
         args.append(f"{profile.cpu_limit}={profile.cpus}")
     # Touching regions of neighbour nodes become one: KASLR steps around four at most.
     regions = RangeSet.of(item for cut in cuts.values() for item in cut.reserved)
     spelled = [spell(item, profile.style) for item in regions]
+    kept = stock.subtract(regions)
     if pmem and pmem.emulated:
+        kept = kept.subtract(RangeSet((pmem.range,)))
         spelled.append(spell(pmem.range, profile.style, pmem=True))
     if spelled:
         args.append("memmap=" + ",".join(spelled))
         if not profile.keep_kaslr:
             args.append("nokaslr")
+    args.extend(save_arguments(profile.save, profile.mask_units, kept.size_bytes))
     args.extend(profile.extra)
     length = len(cmdline.render(args))
     if length > cmdline.MAX_LENGTH:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from hotkit.core.cmdline import argument_problem, parse
 from hotkit.core.ranges import align_down
+from hotkit.core.savings import read_save, read_units, written_by
 from hotkit.core.units import GIB, MIB, format_size, parse_size
 
 SIZE_MEANS = ("present", "span", "managed")
@@ -54,7 +55,8 @@ class Profile:
 
     `size_means`: "present" (System RAM bytes), "span" (bytes of address space in SRAT) or "managed"
     (MemTotal). `cpus_on` "fast" insists that all CPUs sit on the fast node, "any" does not.
-    `extra` are further kernel arguments, added at the end.
+    `save` names what the kernel may do without, `mask_units` systemd units that stay away
+    (core/savings.py). `extra` are further kernel arguments, added at the end.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Profile:
     align_bytes: int = MIB
     style: str = "$"
     keep_kaslr: bool = False
+    save: tuple[str, ...] = ()
+    mask_units: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
     @property
@@ -126,7 +130,7 @@ def scaled(profile: Profile, factor: int) -> Profile:
 
 _KEYS = frozenset(
     ("description", "cpus", "cpu_limit", "cpus_on", "total", "fast_share", "fast", "slow")
-    + ("size_means", "align", "style", "kaslr", "extra", "scale")
+    + ("size_means", "align", "style", "kaslr", "save", "mask_units", "extra", "scale")
 )
 _TIER_KEYS = frozenset(("node", "size", "pmem"))
 
@@ -148,6 +152,9 @@ class _Reader:
         align = self._size("align", self.data.get("align", "1M"))
         if align not in ALIGNMENTS:
             raise ProfileError("align", f"{self.data['align']!r}: use 1M, 2M, 128M or 1G")
+        save, units = self._listed("save", read_save), self._listed("mask_units", read_units)
+        if slow and slow.pmem and "no-pmem" in save:
+            raise ProfileError("save", "no-pmem takes away the PMEM that the slow tier is made of")
         profile = Profile(
             name=self.name,
             description=str(self.data.get("description", "")),
@@ -160,7 +167,9 @@ class _Reader:
             align_bytes=align,
             style=self._one_of("style", STYLES),
             keep_kaslr=self._flag(self.data, "kaslr", ""),
-            extra=self._extra(),
+            save=save,
+            mask_units=units,
+            extra=self._extra(save, units),
         )
         if profile.style == "%" and profile.keep_kaslr:
             raise ProfileError(
@@ -277,7 +286,13 @@ class _Reader:
             raise ProfileError(prefix + key, f"{value!r} is neither true nor false{others}")
         return value
 
-    def _extra(self) -> tuple[str, ...]:
+    def _listed(self, key: str, read: Callable[[object], tuple[str, ...]]) -> tuple[str, ...]:
+        try:
+            return read(self.data.get(key, ()))
+        except ValueError as error:
+            raise ProfileError(key, str(error)) from error
+
+    def _extra(self, save: tuple[str, ...], units: tuple[str, ...]) -> tuple[str, ...]:
         value = self.data.get("extra", ())
         if isinstance(value, str) or not all(isinstance(item, str) for item in value):
             raise ProfileError("extra", "is a list of kernel arguments, one text each")
@@ -287,6 +302,9 @@ class _Reader:
                 raise ProfileError("extra", f"{item!r} cannot be a kernel argument: {problem}")
             if any(parse(item)[0].named(own) for own in OWN_ARGUMENTS if parse(item)):
                 raise ProfileError("extra", f"{item!r} is the planner's to write, not extra's")
+            writer = written_by(save, units, item)
+            if writer:
+                raise ProfileError("extra", f"{item!r} is written by {writer} already: keep one")
         return tuple(value)
 
 

@@ -108,6 +108,30 @@ def test_stock_arguments(arguments: str, kept: str, finding: str | None) -> None
     assert any((finding or "") in item for item in plan.findings) or not finding
 
 
+@pytest.mark.parametrize(
+    ("ours", "stock_arguments", "left"),
+    [
+        ("crashkernel=0", "crashkernel=1G,high crashkernel=72M,low quiet", "quiet"),
+        ("crashkernel=256M", "crashkernel=1G,high quiet", "crashkernel=1G,high quiet"),
+        ("hugepages=0", "hugepagesz=1G hugepages=64 default_hugepagesz=2M ro",
+         "default_hugepagesz=2M ro"),
+        ("page_owner=off", "page_owner=on ro", "page_owner=on ro"),
+        # What the layout gives as well would be there twice.
+        ("systemd.mask=a.service", "systemd.mask=a.service systemd.mask=b.service",
+         "systemd.mask=b.service"),
+    ],
+)  # fmt: skip
+def test_what_a_saving_takes_out_of_the_stock_arguments(
+    ours: str, stock_arguments: str, left: str
+) -> None:
+    plan = entry_plan(facts(stock(f"/k {stock_arguments}")), layout(ours))
+    token = layout(ours).token
+    assert plan.cmdline == f"BOOT_IMAGE=/k {left} {token} {ours} panic=10"
+    gone = set(stock_arguments.split()) - set(left.split())
+    assert len(plan.findings) == len(gone)
+    assert all(any(word in line for line in plan.findings) for word in gone)
+
+
 def test_what_is_for_init_stays_behind_the_dashes() -> None:
     plan = entry_plan(facts(stock("/k ro -- single")), layout("maxcpus=4"))
     assert plan.cmdline.endswith("maxcpus=4 panic=10 -- single")
@@ -208,6 +232,12 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"grub_cfg": stock("/k mem=4G")},
         {"method": "defaults", "boot_once": False},
         "cannot take an argument out",
+    ),
+    (
+        "defaults over a crash kernel",
+        {"grub_cfg": stock("/k crashkernel=1G")},
+        {"method": "defaults", "boot_once": False, "layout": layout("crashkernel=0")},
+        "left out of the stock arguments: crashkernel=1G",
     ),
 ]
 

@@ -73,6 +73,30 @@ def test_percent_style_and_extra_arguments():
     assert kept(layout)[0] == 3276.8
 
 
+def test_savings_stand_before_extra_and_name_another_layout():
+    plain = plan(MACHINE, load_profile("4C16G-remote", {"extra": ["quiet"]}))
+    over = {"save": ["no-crashkernel", "hashes"], "mask_units": ["a.service"], "extra": ["quiet"]}
+    layout = plan(MACHINE, load_profile("4C16G-remote", over))
+    assert layout.args == (
+        *plain.args[:-1],
+        "crashkernel=0",
+        # For the 16384.8 MiB that are kept: as for 16 GiB.
+        "dhash_entries=262144", "ihash_entries=131072", "mhash_entries=4096",
+        "mphash_entries=4096", "thash_entries=16384", "uhash_entries=1024",
+        "systemd.mask=a.service",
+        "quiet",
+    )  # fmt: skip
+    assert layout.id != plain.id
+    assert layout.nodes == plain.nodes
+
+
+def test_hashes_are_for_what_emulated_pmem_leaves():
+    slow = {"node": 1, "pmem": "emulated", "size": "64G"}
+    over = {"save": ["hashes"], "fast": {"node": 0, "size": "4G"}, "slow": slow}
+    layout = plan(MACHINE, load_profile("4C16G-pmem", over))
+    assert "dhash_entries=65536" in layout.args  # 4 GiB of RAM, not 68
+
+
 @pytest.mark.parametrize("align", ["2M", "128M", "1G"])
 def test_alignment(align):
     layout = plan(MACHINE, load_profile("4C16G-remote", {"align": align}))

@@ -43,6 +43,14 @@ def test_scale():
     assert found == scaled(read(cpus=4, **SIZES), 9)
 
 
+def test_savings():
+    plain = read(**SIZES)
+    assert (plain.save, plain.mask_units) == ((), ())
+    found = read(**SIZES, save=["no-debug", "hashes"], mask_units=["caddy.service"], extra=["a=1"])
+    assert (found.save, found.mask_units) == (("no-debug", "hashes"), ("caddy.service",))
+    assert found.extra == ("a=1",)
+
+
 @pytest.mark.parametrize(
     ("change", "key", "problem"),
     [
@@ -81,6 +89,21 @@ def test_scale():
         ({"extra": ['x="y"']}, "extra", "a quote"),
         ({"extra": [1]}, "extra", "a list"),
         ({"scale": 0}, "scale", "is zero"),
+        ({"save": "hashes"}, "save", "a list of names"),
+        ({"save": ["hash"]}, "save", "known: hashes, memmap-on-memory"),
+        ({"slow": {"pmem": True}, "save": ["no-pmem"]}, "save", "the slow tier is made of"),
+        ({"mask_units": ["caddy"]}, "mask_units", "NAME and one of .service"),
+        ({"mask_units": ["ssh.service"]}, "mask_units", "needed to reach the machine"),
+        (
+            {"save": ["hashes"], "extra": ["dhash_entries=9"]},
+            "extra",
+            "'dhash_entries=9' is written by save: hashes already",
+        ),
+        (
+            {"mask_units": ["a.service"], "extra": ["systemd.mask=a.service"]},
+            "extra",
+            "written by mask_units: a.service already",
+        ),
     ],
 )
 def test_bad_profiles(change, key, problem):
