@@ -23,9 +23,11 @@ from hotkit.core.plan_error import PlanError
 from hotkit.core.pmem import PmemError, attachment
 from hotkit.core.pmem_preflight import pmem_cost_bytes, pmem_refusals, pmem_sentence
 from hotkit.core.preflight import BOOT_FREE_BYTES, Concern, preflight
+from hotkit.core.tracewish import TraceWish, trace_wish
 from hotkit.errors import HotkitError
 from hotkit.host.profiles import load_profile
 from hotkit.parse.bootreference import image_change, reference_from_facts
+from hotkit.parse.cpulist import parse_cpulist
 from hotkit.parse.facts import topology_from_facts
 from hotkit.parse.pmem import regions
 
@@ -72,7 +74,9 @@ class HostPlan:
         steps: list[str] = [] if self.kernel_there else ["kernel"]
         if self.state is None or self.state == "planned" or not self._written:
             steps.append("entry")
-        if self.running != "this" or self.state in (None, "planned", "staged", "fell-back"):
+        # An entry that changes under a layout that runs (a kernel, a trace) is to be booted too.
+        again = "entry" in steps or self.state in (None, "planned", "staged", "fell-back")
+        if self.running != "this" or again:
             steps += [] if self.state == "armed" and not steps else ["arm"]
             steps += ["reboot", "confirm"]
         elif self.state == "armed":
@@ -152,24 +156,30 @@ def plan_host(
     try:
         layout = _layout(facts, variables, name)
         wish = _kernel_wish(variables)
+        committed = state is not None and state.get("state") == "committed"
+        mine = state is not None and state.get("token") == layout.token
+        trace = _trace_wish(
+            facts, variables, layout, stays=method == "defaults" or commit or (committed and mine)
+        )
         entry = entry_plan(
             facts["boot"],
             layout,
             method=method,
             kernel=wish.vmlinuz if wish else None,
             initrd=wish.initrd if wish else None,
-            extra=wish.arguments(layout) if wish else (),
+            extra=(
+                *(wish.arguments(layout) if wish else ()),
+                *(trace.arguments if trace else ()),
+            ),
             boot_once=not (method == "defaults" and commit),
         )
-        committed = state is not None and state.get("state") == "committed"
-        mine = state is not None and state.get("token") == layout.token
         files = _files(facts, entry, committed=committed and mine)
     except PlanError as error:
         return HostPlan(refusals=(Concern("profile", str(error), error.hint),), **base)
     except HotkitError as error:
         return HostPlan(refusals=(Concern("plan", error.message, error.hint),), **base)
     virtual = facts.get("platform") != "metal"
-    forecasted = _forecast(facts, layout, entry, wish, virtual=virtual)
+    forecasted = _forecast(facts, layout, entry, wish, trace, virtual=virtual)
     kernels = tuple(facts["boot"].get("kernels") or ())
     there = wish is None or wish.vmlinuz in kernels
     to_come = (wish.vmlinuz,) if wish and not there else ()
@@ -200,7 +210,7 @@ def plan_host(
     deadman_s = int(variables.get("hotkit_deadman_s", DEADMAN_S))
     emulated = facts.get("platform") == "emulated"
     running = _running(facts, layout)
-    notes = list(entry.findings)
+    notes = [*entry.findings, *([trace.sentence] if trace else [])]
     if layout.slow_pmem is not None:
         notes.append(pmem_sentence(layout, virtual=virtual))
     if running not in ("stock", "this"):
@@ -278,6 +288,21 @@ def _kernel_wish(variables: Mapping[str, Any]) -> KernelWish | None:
     if "problem" in wish:
         raise HotkitError(str(wish["problem"]), hint=wish.get("hint"))
     return KernelWish.from_dict(wish)
+
+
+def _trace_wish(
+    facts: Mapping[str, Any], variables: Mapping[str, Any], layout: Layout, *, stays: bool
+) -> TraceWish | None:
+    """The trace that a trial boot is asked for; HotkitError where the entry stays the default."""
+    cpus = len(layout.cpus) or len(parse_cpulist(str((facts.get("cpus") or {}).get("online", "0"))))
+    trace = trace_wish(variables, max(1, cpus))
+    if trace is not None and stays:
+        raise HotkitError(
+            "a trace from boot is for a trial, and this entry is (or becomes) the default",
+            hint="leave out --trace-memory; or --commit, hotkit_commit and the method defaults; "
+            "hotkit rollback takes back a layout that is committed",
+        )
+    return trace
 
 
 def _files(
@@ -369,6 +394,7 @@ def _forecast(
     layout: Layout,
     entry: EntryPlan,
     wish: KernelWish | None,
+    trace: TraceWish | None,
     *,
     virtual: bool,
 ) -> Forecast | None:
@@ -381,6 +407,7 @@ def _forecast(
         layout,
         pmem_pages_bytes=pmem_cost_bytes(layout, virtual=virtual),
         image_change_bytes=image_change(facts, entry.kernel, wish.init_bytes if wish else 0),
+        trace_bytes=trace.cost_bytes if trace else 0,
     )
 
 

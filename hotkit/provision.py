@@ -15,6 +15,7 @@ from hotkit import kernel
 from hotkit.core.batch import HALF, Batch
 from hotkit.core.hostverdict import Outcome
 from hotkit.core.layout import Layout
+from hotkit.core.tracewish import trace_wish
 from hotkit.errors import HotkitError
 from hotkit.host.inventory import Host, Inventory, load_inventory
 from hotkit.host.profiles import load_profile
@@ -34,6 +35,8 @@ def provision(
     diff: bool = False,
     commit: bool = False,
     force: bool = False,
+    trace_memory: str | None = None,
+    trace_stacks: bool = False,
     take_over: bool = False,
     batch: Batch = HALF,
     max_failures: int = 1,
@@ -43,9 +46,11 @@ def provision(
 
     Nothing is written before all profiles were read, every reachable host was planned, and
     `approve` said yes (`check` asks nobody: it writes nothing). A host that is refused or cannot be
-    reached is left out. `force` boots what is predicted not to boot, `take_over` breaks the lease
-    of another hotkit; `profile` goes before the one that the inventory asks for. Raises HotkitError
-    (exit code 2) for input that is wrong before any host is contacted.
+    reached is left out. `force` boots what is predicted not to boot; `trace_memory` ("true", or the
+    size of a CPU's buffer) traces page_alloc from boot, with `trace_stacks` by function;
+    `take_over` breaks the lease of another hotkit; `profile` goes before the one that the
+    inventory asks for. Raises HotkitError (exit code 2) for input that is wrong before any host is
+    contacted.
     """
     inventory = load_inventory(ref, limit)
     if profile is not None:
@@ -57,6 +62,10 @@ def provision(
     story = _Provisioning(inventory, progress, new_run_folder("provision"), check=check, diff=diff)
     wishes = {"commit": commit, "force": force, "take_over": take_over}
     story.wishes = {f"hotkit_{key}": True for key, value in wishes.items() if value}
+    if trace_memory is not None:
+        traced = {"hotkit_trace_memory": trace_memory, "hotkit_trace_stacks": trace_stacks}
+        trace_wish(traced, cpus=1)
+        story.wishes |= traced
     if profile is not None:
         story.wishes["hotkit_profile"] = profile
     story.plan()

@@ -24,6 +24,19 @@ from hotkit.report.verify import print_verdicts
     help="Make the layout the default entry once every check passed (or hotkit_commit: true).",
 )
 @click.option("--force", is_flag=True, help="Boot also what is predicted not to boot: once.")
+@click.option(
+    "--trace-memory",
+    is_flag=True,
+    help="Trace page_alloc from boot, for `hotkit memory` to read back; this trial only.",
+)
+@click.option(
+    "--trace-buffer",
+    metavar="SIZE",
+    help="A CPU's buffer for it, like 64M (default: all CPUs share 256M).",
+)
+@click.option(
+    "--trace-stacks", is_flag=True, help="Trace by function, not by task: four times the size."
+)
 def command(
     inventory: str,
     limit: str | None,
@@ -32,6 +45,9 @@ def command(
     yes: bool,
     commit: bool,
     force: bool,
+    trace_memory: bool,
+    trace_buffer: str | None,
+    trace_stacks: bool,
     take_over: bool,
     batch: str | None,
     max_failures: int,
@@ -47,7 +63,8 @@ def command(
     A machine whose layout panics, runs out of memory, or cannot be logged into comes back to its
     stock entry by itself; one that hangs is reset by its power control (hotkit_power). That is
     exit code 4. A second call continues where the first was cut off, and changes nothing on a host
-    that runs its layout. Hosts go their own ways, half of them at a time: --batch.
+    that runs its layout. --trace-memory boots once more with a trace of who takes memory; the next
+    call without it boots without it. Hosts go their own ways, half of them at a time: --batch.
 
     \b
     Examples:
@@ -71,6 +88,8 @@ def command(
             diff=diff,
             commit=commit,
             force=force,
+            trace_memory=trace_buffer or ("true" if trace_memory or trace_stacks else None),
+            trace_stacks=trace_stacks,
             take_over=take_over,
             batch=Batch(batch),
             max_failures=max_failures,

@@ -146,16 +146,18 @@ def forecast(
     *,
     pmem_pages_bytes: int = 0,
     image_change_bytes: int = 0,
+    trace_bytes: int = 0,
 ) -> Forecast:
     """What `layout` will leave of the machine that `reference` saw booted.
 
     `pmem_pages_bytes` is what the struct pages of a PMEM tier take from DRAM;
-    `image_change_bytes` how much larger the layout's kernel is than the reference's.
+    `image_change_bytes` how much larger the layout's kernel is than the reference's; `trace_bytes`
+    the buffers of a trace from boot.
     """
     ram = {plan.node: plan.predicted for plan in layout.nodes if plan.predicted}
     memtotal = _memtotal(reference, layout, ram, image_change_bytes)
     total = sum(item.size_bytes for item in ram.values())
-    terms = _terms(reference, layout, ram, pmem_pages_bytes)
+    terms = _terms(reference, layout, ram, pmem_pages_bytes, trace_bytes)
     change = sum(term.change_bytes for term in terms)
     now = reference.used_bytes
     likely = max(0, now + change)
@@ -235,7 +237,11 @@ def _cpus_online(reference: BootReference, layout: Layout) -> int:
 
 
 def _terms(
-    reference: BootReference, layout: Layout, ram: Mapping[int, RangeSet], pmem_pages: int
+    reference: BootReference,
+    layout: Layout,
+    ram: Mapping[int, RangeSet],
+    pmem_pages: int,
+    trace: int,
 ) -> tuple[Term, ...]:
     total = sum(item.size_bytes for item in ram.values())
     before = kernelhashes.used_bytes(reference.ram_bytes, len(reference.nodes))
@@ -268,6 +274,7 @@ def _terms(
             change_bytes=pmem_pages - pages_now,
             sentence=f"{format_size(pmem_pages)} instead of {format_size(pages_now)}",
         ),
+        Term(name="trace buffers", change_bytes=trace, sentence="page_alloc is traced from boot"),
     )
     return tuple(term for term in found if term.change_bytes)
 
