@@ -66,7 +66,7 @@ def test_verify_objects_to_no_word_of_it(facts: dict[str, Any]) -> None:
     found = plan(facts, trace_memory="true", trace_stacks="true")
     layout = Layout.from_dict(found["layout"])
     observed = observe(facts | {"cmdline": found["cmdline"]}, host="m1")
-    assert check_cmdline(layout, observed).outcome == "pass"
+    assert check_cmdline(layout, observed).verdict == "pass"
     assert cmdline.values(found["cmdline"], "trace_buf_size") == ["64M"]
 
 
