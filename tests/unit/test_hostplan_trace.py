@@ -67,7 +67,7 @@ def test_verify_objects_to_no_word_of_it(facts: dict[str, Any]) -> None:
     layout = Layout.from_dict(found["layout"])
     observed = observe(facts | {"cmdline": found["cmdline"]}, host="m1")
     assert check_cmdline(layout, observed).verdict == "pass"
-    assert cmdline.values(found["cmdline"], "trace_buf_size") == ["64M"]
+    assert cmdline.values(found["cmdline"], "trace_buf_size") == ("64M",)
 
 
 def test_traced_once_and_then_no_more(facts: dict[str, Any]) -> None:
