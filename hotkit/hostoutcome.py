@@ -58,6 +58,7 @@ class HostOutcome:
             "layout": self.plan.get("layout") if self.plan else None,
             "entry_id": self.plan.get("entry_id") if self.plan else None,
             "cmdline": self.plan.get("cmdline") if self.plan else None,
+            "memory": self.plan.get("memory") if self.plan else None,
             "verdict": self.verdict.to_dict() if self.verdict else None,
         }
 

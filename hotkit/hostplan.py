@@ -13,7 +13,7 @@ from typing import Any
 
 from hotkit.core import cmdline, grub_block
 from hotkit.core.boot_plan import DROPIN_PATH, EntryPlan, boot_arguments, entry_plan
-from hotkit.core.bootmemory import Forecast, forecast
+from hotkit.core.bootmemory import Fit, Forecast, forecast
 from hotkit.core.grub_cfg import read_menu
 from hotkit.core.guard import DEADMAN_S, GuardFile, guard_files
 from hotkit.core.kernelwish import INITRD_BYTES, KernelWish, package_kind
@@ -213,6 +213,8 @@ def plan_host(
     notes = [*entry.findings, *([trace.sentence] if trace else [])]
     if layout.slow_pmem is not None:
         notes.append(pmem_sentence(layout, virtual=virtual))
+    if forecasted is not None and forecasted.fit is Fit.FITS:
+        notes.append(f"memory: it {forecasted.sentence}")
     if running not in ("stock", "this"):
         notes.append(f"layout {running} runs now; this one is planned on the firmware's own map")
     if mine and state is not None and state.get("state") == "fell-back":

@@ -37,6 +37,7 @@ from tests.lab import (  # noqa: E402 (the clone's tests are no installed packag
     agent_kills,
     cases,
     kernel_cases,
+    memory_cases,
     nested_cases,
     sweep_cuts,
     tracker_sweep,
@@ -179,6 +180,25 @@ CAMPAIGNS = (
         short_form="tests/lab/test_kernel.py::test_trackers_against_ground_truth",
         count=1,
         case=on_lab_small(tracker_sweep.campaign_case),
+        jobs=1,
+    ),
+    Campaign(
+        name="memory-boots",
+        what="layouts of 256 MiB to 256 GiB on machines with 1 to 8 CPUs, maxcpus and nr_cpus, the"
+        " stock and the patched kernel, PMEM and emulated PMEM: MemTotal of each node within 1 % of"
+        " what was foretold, memory in use after the boot within 10 % or 64 MiB; and what a"
+        " namespace takes, with its struct pages in DRAM and on itself",
+        short_form="tests/lab/test_provision.py::test_good_layout",
+        count=len(memory_cases.CASES),
+        case=memory_cases.campaign_case,
+    ),
+    Campaign(
+        name="smallest-layout",
+        what="the smallest layout of lab-small that boots, bisected, lies inside the range that was"
+        " foretold; one below it is refused, and by force boots once and comes back",
+        short_form="tests/unit/test_hostplan.py::test_too_little_memory_is_refused_unless_forced",
+        count=1,
+        case=memory_cases.smallest_case,
         jobs=1,
     ),
     Campaign(

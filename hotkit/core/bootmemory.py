@@ -16,6 +16,7 @@ from hotkit.core import cmdline, kernelhashes
 from hotkit.core.bootreference import NODE_BYTES, BootReference, kept, swiotlb_node
 from hotkit.core.layout import Layout
 from hotkit.core.ranges import Range, RangeSet
+from hotkit.core.savings import smaller_hash_bytes
 from hotkit.core.units import MIB, format_size
 
 FORECAST_SCHEMA_VERSION = 1
@@ -259,6 +260,11 @@ def _terms(
             f"{format_size(after)} for {format_size(total)}",
         ),
         Term(
+            name="smaller hashes",
+            change_bytes=-smaller_hash_bytes(total) if _smaller_hashes(layout) else 0,
+            sentence="save: [hashes]",
+        ),
+        Term(
             name="CPUs",
             change_bytes=(online - reference.cpus_online) * CPU_BYTES,
             sentence=f"{online} online instead of {reference.cpus_online}, "
@@ -277,6 +283,10 @@ def _terms(
         Term(name="trace buffers", change_bytes=trace, sentence="page_alloc is traced from boot"),
     )
     return tuple(term for term in found if term.change_bytes)
+
+
+def _smaller_hashes(layout: Layout) -> bool:
+    return bool(cmdline.values(layout.cmdline, "dhash_entries"))
 
 
 def _shares(
