@@ -143,6 +143,15 @@ CAMPAIGNS = (
         jobs=1,
     ),
     Campaign(
+        name="guest-backings",
+        what="a guest on transparent huge pages, on huge pages, and one with two nodes: written"
+        " pages by KVM's dirty log and in the guest, accessed ones by a scan that lets KVM flush",
+        short_form="tests/lab/test_kernel.py::test_host_against_guest",
+        count=3,
+        case=on_lab_small(nested_cases.backing_case, cases.NESTED),
+        jobs=1,
+    ),
+    Campaign(
         name="guest-faults",
         what="the guest killed, panicked, stopped from outside and by QEMU, QEMU's control socket"
         " gone, the guest's agent killed, the VM migrated away, all within a run: one sentence,"

@@ -62,6 +62,7 @@ def provisioned(built: BuiltKernel, inventory: Path, name: str = NAME) -> list[s
         "the checks of the kernel": all(verdicts.get(name) == "pass" for name in wanted),
         "GRUB's files and /boot": sh(_GRUB, name).replace("hotkit\n", "") == grub,
         "remote DRAM as a tier of its own": sh(_TIERS, name).split() == ["0", "1"],
+        f"memory as foretold {first['verdict']['memory']}": first["verdict"]["memory"]["within"],
     }
     second = _hotkit("provision", inventory, name)
     found["a second run without a change"] = (

@@ -236,6 +236,27 @@ def comparison_case(number: int) -> dict[str, Any]:
     return {"what": what, **_campaign_case(arms, None, judged, guest)}
 
 
+# Other pages below the guest's RAM, and a guest with two nodes.
+_BACKINGS: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("transparent huge pages", {"backing": "thp"},
+     "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"),
+    ("huge pages", {"backing": "hugetlb"}, "echo 200 > /proc/sys/vm/nr_hugepages"),
+    ("two nodes, each on one of the host's",
+     {"nodes": [{"memory": "256M", "host_node": 0}, {"memory": "192M", "host_node": 1}],
+      "memory": None}, "true"),
+)  # fmt: skip
+
+
+def backing_case(number: int) -> dict[str, Any]:
+    """A case of `make soak`: the same few arms on a VM of another make."""
+    what, keys, before = _BACKINGS[number]
+    few = {name: ARMS[name] for name in ("kvm-dirty", "guest-softdirty", "host-idlepage")}
+    sh(before, NESTED)
+    found = {"what": what, **_campaign_case(few, None, judge_all_found, keys)}
+    sh("echo 0 > /proc/sys/vm/nr_hugepages", NESTED)
+    return found
+
+
 def judge_rest(found: Swept) -> None:
     """What else works over a VM finds the written pages; stock scans do not."""
     seen = {arm["arm"]: arm["accuracy"] for arm in found.report["arms"]}
@@ -308,7 +329,9 @@ def _with_guest(inventory: Path, folder: Path, guest: Mapping[str, Any]) -> Path
     file = folder / "host_vars" / f"{NESTED}.yml"
     host = yaml.safe_load(file.read_text())
     (first,) = host["hotkit_guests"]
-    host["hotkit_guests"] = [dict(guest) if "name" in guest else {**first, **guest}]
+    # None takes a key away.
+    changed = {key: value for key, value in {**first, **guest}.items() if value is not None}
+    host["hotkit_guests"] = [dict(guest) if "name" in guest else changed]
     file.write_text(yaml.safe_dump(host))
     return folder
 

@@ -104,6 +104,7 @@ def test_pmem_is_the_slow_tier(
     # dax/kmem gives PMEM a tier of its own, far behind DRAM (Linux 6.1).
     assert "memory_tier22, node 0 in memory_tier4" in found["tier-node2"]["found"]
     assert "node 2 1024 MB" in found["numactl"]["found"]
+    assert host["verdict"]["memory"]["within"], host["verdict"]["memory"]
     assert sh(machine, "cat /sys/devices/system/node/node2/cpulist").strip() == ""
     assert sh(machine, THEIRS) == theirs
 
@@ -135,6 +136,7 @@ def test_emulated_pmem(
     assert found["pmem-node1"]["found"].startswith("512 MiB (4 blocks of 128 MiB) online")
     assert found["distance-node1"]["found"] == "20"
     assert "memory_tier22" in found["tier-node1"]["found"]
+    assert host["verdict"]["memory"]["within"], host["verdict"]["memory"]
     # The real PMEM of the layout before is devdax again, kept for its next boot.
     assert found["pmem-node2"]["verdict"] == found["pmem-node3"]["verdict"] == "pass"
     assert sh(machine, THEIRS) == theirs

@@ -73,6 +73,8 @@ def test_good_layout(machine: Host, before: str, capsys: pytest.CaptureFixture[s
     assert running == host["cmdline"]
     assert f"hotkit.id={host['layout']['id']}" in running.split()
     assert {item["verdict"] for item in host["verdict"]["checks"]} == {"pass"}
+    # What was foretold of its memory before the reboot came about (short form of memory-boots).
+    assert host["verdict"]["memory"]["within"], host["verdict"]["memory"]
 
 
 def test_second_run_changes_nothing(machine: Host, capsys: pytest.CaptureFixture[str]) -> None:

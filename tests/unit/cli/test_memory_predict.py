@@ -30,7 +30,7 @@ def test_the_layout_that_ran_out_of_memory(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_layout_that_boots(capsys: pytest.CaptureFixture[str]) -> None:
-    """Node 1 with 13108 MiB of RAM has 12867 MB by numactl -H (research/lab-and-kernel, in QEMU)."""
+    """Node 1 with 13108 MiB of RAM has 12867 MB by numactl -H (tried in QEMU)."""
     code, said = predict(capsys, "4C16G-remote", "--capture", str(SERVER))
     assert code == 0 and said["forecast"]["fit"] == "fits"
     sizes = {node["node"]: node["memtotal_bytes"] / (1 << 20)
