@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from hotkit.core.layout import Layout
 from hotkit.core.memfacts import MemoryFacts
+from hotkit.core.memtree import explain
 from hotkit.core.remedies_kernel import kernel_remedies
+from hotkit.core.remedies_pmem import pmem_remedies
 from hotkit.core.remedies_users import user_remedies
-from hotkit.core.remedy import WORTH_BYTES, Case, Remedy, profile_text
+from hotkit.core.remedy import WORTH_BYTES, Case, Remedy, profile_text, within
 from hotkit.core.topology import Topology
 
 __all__ = ["Remedy", "profile_text", "remedies"]
@@ -21,10 +23,16 @@ def remedies(
     is not won again. They do not add up where two of them hold the same memory (a service, and the
     files it wrote into a tmpfs), and none is more than the capture says is there.
     """
-    case = Case(facts=facts, layout=layout, topology=topology)
+    nameless = explain(facts).items[-1].size_bytes
+    case = Case(
+        facts=facts,
+        nameless_bytes=within(nameless, max(0, facts.used_bytes)),
+        layout=layout,
+        topology=topology,
+    )
     found = [
         item
-        for item in (*kernel_remedies(case), *user_remedies(case))
+        for item in (*kernel_remedies(case), *pmem_remedies(case), *user_remedies(case))
         if item.saves_bytes >= WORTH_BYTES
     ]
     return tuple(sorted(found, key=lambda item: (item.by_itself, -item.saves_bytes, item.name)))

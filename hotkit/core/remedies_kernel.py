@@ -1,15 +1,12 @@
-"""What the kernel itself can do without: per-CPU memory, tables, reservations, struct pages."""
+"""What the kernel itself can do without: per-CPU memory, tables, reservations, buffers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotkit.core.footprint import STRUCT_PAGE_BYTES
 from hotkit.core.kernelhashes import TABLES, entries
-from hotkit.core.memfacts import PmemSpace
-from hotkit.core.pmem_preflight import pmem_cost_bytes
 from hotkit.core.remedy import Case, Remedy, within
-from hotkit.core.savings import SAVINGS, smaller_hash_bytes
+from hotkit.core.savings import smaller_hash_bytes
 from hotkit.core.units import KIB, PAGE_BYTES, format_size
 
 _HASHES = "alloc_large_system_hash"
@@ -25,20 +22,11 @@ def kernel_remedies(case: Case) -> Iterator[Remedy]:
     """All of them, in no order; those that win nothing too."""
     yield from _nr_cpus(case)
     yield from _hashes(case)
-    yield from _pmem(case)
-    yield from _memmap_on_memory(case)
     yield from _crashkernel(case)
     yield from _hugepages(case)
     yield from _debug(case)
     yield from _trace_buffers(case)
     yield from _pebs(case)
-
-
-def _applied(case: Case, name: str) -> bool:
-    """Whether the layout has this option already."""
-    if case.layout is None:
-        return False
-    return set(SAVINGS[name].arguments(case.kept_bytes)) <= set(case.layout.args)
 
 
 def _futex_bytes(cpus: int) -> int:
@@ -52,21 +40,20 @@ def _nr_cpus(case: Case) -> Iterator[Remedy]:
     if not left or left >= possible or layout_limits:
         return
     out = possible - left
-    percpu = case.field("Percpu")
-    first = case.facts.percpu_unit_bytes or 0
+    # Percpu counts the first chunk as well, which lies outside MemTotal (mm/percpu.c,
+    # pcpu_setup_first_chunk()); kernels before 4.20 have no such field.
+    percpu = case.field("Percpu") or (case.facts.percpu_unit_bytes or 0) * possible
     # The futex table is one of those that vmallocinfo lists, where it lists them.
     futex = _futex_bytes(possible) if case.vmalloc(_HASHES) >= _futex_bytes(possible) else 0
-    saves = percpu * out // possible + first * out + max(0, futex - _futex_bytes(left))
-    reserved = f", {format_size(first)} each that boot code takes" if first else ""
+    saves = percpu * out // possible + max(0, futex - _futex_bytes(left))
     yield Remedy(
         name="nr_cpus",
         sentence=f"Of {possible} CPUs {left} come up, and per-CPU memory is there for all: "
-        f"{format_size(percpu)} in Percpu{reserved}, and tables that grow with them. nr_cpus= "
+        f"{format_size(percpu)} of it, and tables that grow with them. nr_cpus= "
         f"leaves the other {out} out; they cannot come online until the next boot.",
-        saves_bytes=within(saves, percpu + first * possible + futex),
-        holds_bytes=percpu + first * possible + futex,
+        saves_bytes=within(saves, percpu + futex),
+        holds_bytes=percpu + futex,
         basis=f"measured: meminfo Percpu, {out} of {possible} parts"
-        + (", the log's size of a first part" if first else "")
         + (", computed: the futex table" if futex else ""),
         settings=(("cpu_limit", "nr_cpus"),),
     )
@@ -79,7 +66,7 @@ def _scaling_bytes(ram_bytes: int) -> int:
 def _hashes(case: Case) -> Iterator[Remedy]:
     measured = case.vmalloc(_HASHES)
     holds = measured or within(_scaling_bytes(case.facts.meminfo["MemTotal"]), case.used_bytes)
-    if _applied(case, "hashes"):
+    if case.applied("hashes"):
         return
     there = f"Hash tables of the kernel take {format_size(holds)}"
     if case.layout:
@@ -99,96 +86,9 @@ def _hashes(case: Case) -> Iterator[Remedy]:
     )
 
 
-def _mapped_bytes(space: PmemSpace, case: Case) -> tuple[int, int]:
-    """Between what DRAM the struct pages of a namespace take."""
-    plain = space.size_bytes // PAGE_BYTES * STRUCT_PAGE_BYTES
-    if space.system_ram:
-        on_memory = case.given("memory_hotplug.memmap_on_memory")
-        return (0 if on_memory else plain), plain
-    if space.map_in != "mem":
-        return 0, 0
-    if space.mode != "devdax" or (space.align_bytes or 0) <= PAGE_BYTES:
-        return plain, plain
-    # Of a compound page two pages of struct pages are kept (mm/sparse-vmemmap.c,
-    # vmemmap_populate_compound_pages(), since 5.19).
-    assert space.align_bytes is not None
-    few = min(plain, space.size_bytes // space.align_bytes * 2 * PAGE_BYTES)
-    shared = case.kernel_since(5, 19)
-    return (plain if shared is False else few), (few if shared else plain)
-
-
-def _pmem(case: Case) -> Iterator[Remedy]:
-    pages = case.facts.vmstat.get("nr_memmap_pages")
-    most = case.nameless_bytes if pages is None else min(case.used_bytes, pages * PAGE_BYTES)
-    between: tuple[int, int] | None
-    if case.facts.pmem_spaces is not None:
-        costs = [_mapped_bytes(space, case) for space in case.facts.pmem_spaces]
-        low = within(sum(cost[0] for cost in costs), most)
-        high = within(sum(cost[1] for cost in costs), most)
-        saves, between = low, (low, high) if low < high else None
-        named = [space.name for space, cost in zip(case.facts.pmem_spaces, costs, strict=True)
-                 if cost[1]]  # fmt: skip
-        what = f"the struct pages of {', '.join(named)} lie in DRAM"
-        basis = "computed: 64 B per page of each namespace that sysfs says is mapped in DRAM"
-    else:
-        found = sum(case.facts.pmem_bytes.values())
-        if not found and case.topology:
-            found = sum(case.topology.pmem(node).size_bytes for node in case.topology.nodes)
-        whole, shared = found // 64, found // 256
-        saves = whole if whole <= most else shared if shared <= most else 0
-        between = (0, within(whole, most))
-        what = (
-            f"the struct pages of {format_size(found)} of PMEM may lie in DRAM: 1/64 of it is "
-            f"{format_size(whole)}, 1/256 (devdax of 2M pages since 5.19) {format_size(shared)}, "
-            f"and {format_size(most)} are in use that no field of meminfo names"
-        )
-        basis = "a guess by size; `ndctl list -N` and `daxctl list` would tell"
-    if case.layout and case.layout.slow_pmem:
-        how = {
-            "step": "of namespaces that the slow tier does not need: ndctl disable-namespace NAME, "
-            "or, where nothing in them matters, ndctl create-namespace --force --reconfig=NAME "
-            "--mode=devdax --map=dev"
-        }
-        cost = "They are not there then, or lose what is in them."
-    else:
-        if _applied(case, "no-pmem"):
-            return
-        how = {}
-        cost = "Without their drivers they take none, and are not there."
-    yield Remedy(
-        name="no-pmem",
-        sentence=f"{what[0].upper()}{what[1:]}. {cost}",
-        saves_bytes=saves,
-        between=between,
-        holds_bytes=most,
-        basis=basis,
-        settings=() if how else (("save", "no-pmem"),),
-        step=how.get("step", ""),
-    )
-
-
-def _memmap_on_memory(case: Case) -> Iterator[Remedy]:
-    if case.layout is None or case.layout.slow_pmem is None or _applied(case, "memmap-on-memory"):
-        return
-    label = case.facts.label
-    cost = pmem_cost_bytes(case.layout, virtual=label is not None and label.platform != "metal")
-    new = case.kernel_since(6, 8)
-    yield Remedy(
-        name="memmap-on-memory",
-        sentence="The PMEM that becomes RAM has its struct pages in DRAM; with memmap_on_memory it "
-        "holds them itself, and is so much smaller. It takes Linux 6.8 or later"
-        + ("." if new else f" ({case.facts.kernel_release or 'unknown'} ran here)."),
-        saves_bytes=cost,
-        between=None if new else (0, cost),
-        holds_bytes=cost,
-        basis="computed: 64 B per page of the PMEM that the layout puts online",
-        settings=(("save", "memmap-on-memory"),),
-    )
-
-
 def _crashkernel(case: Case) -> Iterator[Remedy]:
     size = case.facts.crashkernel_bytes or 0
-    if _applied(case, "no-crashkernel"):
+    if case.applied("no-crashkernel"):
         return
     yield Remedy(
         name="no-crashkernel",
@@ -204,7 +104,7 @@ def _crashkernel(case: Case) -> Iterator[Remedy]:
 def _hugepages(case: Case) -> Iterator[Remedy]:
     size = within(sum(case.facts.hugepages.values()) or case.field("Hugetlb"), case.used_bytes)
     asked = case.given("hugepages")
-    if asked and _applied(case, "no-hugepages"):
+    if asked and case.applied("no-hugepages"):
         return
     yield Remedy(
         name="no-hugepages",
@@ -220,7 +120,7 @@ def _hugepages(case: Case) -> Iterator[Remedy]:
 
 
 def _debug(case: Case) -> Iterator[Remedy]:
-    if _applied(case, "no-debug"):
+    if case.applied("no-debug"):
         return
     depot = case.vmalloc("stack_depot_init")
     asked = case.given("page_owner")
@@ -258,7 +158,7 @@ def _depot_buckets(ram_bytes: int) -> int:
 
 def _trace_buffers(case: Case) -> Iterator[Remedy]:
     buffers = case.facts.trace_buffers or ()
-    if _applied(case, "trace-buffers") or not buffers:
+    if case.applied("trace-buffers") or not buffers:
         return
     size = within(sum(item.size_bytes for item in buffers), case.used_bytes)
     online = case.facts.cpus_online or case.cpus_possible or 1

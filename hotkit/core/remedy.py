@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,19 +9,13 @@ from typing import Any
 from hotkit.core import cmdline
 from hotkit.core.layout import Layout
 from hotkit.core.memfacts import MemoryFacts
+from hotkit.core.savings import SAVINGS
 from hotkit.core.topology import Topology
 from hotkit.core.units import MIB, PAGE_BYTES
 
 # Below this nobody changes a boot.
 WORTH_BYTES = MIB
-# Parts of the memory in use that do not overlap (fs/proc/meminfo.c); SReclaimable is in Slab, Shmem
-# in Cached, vmapped stacks in VmallocUsed.
-_NAMED = (
-    "Buffers", "Cached", "SwapCached", "AnonPages", "Slab", "PageTables", "SecPageTables",
-    "Bounce", "WritebackTmp", "VmallocUsed", "Percpu", "Hugetlb", "Zswap", "HardwareCorrupted",
-)  # fmt: skip
 LIST_KEYS = ("save", "mask_units", "extra")
-_RELEASE = re.compile(r"(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +66,13 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A capture, and what is planned for the machine; the latter may be unknown."""
+    """A capture, and what is planned for the machine; the latter may be unknown.
+
+    `nameless_bytes` are in use and counted by no field of meminfo (core/memtree.py).
+    """
 
     facts: MemoryFacts
+    nameless_bytes: int
     layout: Layout | None = None
     topology: Topology | None = None
 
@@ -108,22 +105,16 @@ class Case:
         present = sum(self.facts.present_bytes.values())
         return present or max(0, self.facts.meminfo["MemTotal"])
 
-    @property
-    def nameless_bytes(self) -> int:
-        """Memory in use that no field of meminfo counts, stacks counted once: at most so much."""
-        stacks = self.field("KernelStack")
-        named = sum(map(self.field, _NAMED)) + max(0, stacks - self.field("VmallocUsed"))
-        return max(0, self.used_bytes - named)
+    def applied(self, name: str) -> bool:
+        """Whether the layout has this name of `save:` already."""
+        if self.layout is None:
+            return False
+        return set(SAVINGS[name].arguments(self.kept_bytes)) <= set(self.layout.args)
 
     def given(self, name: str) -> tuple[str, ...]:
         """The values of an argument on the captured command line."""
         found = cmdline.values(self.facts.cmdline or "", name)
         return tuple(value or "" for value in found)
-
-    def kernel_since(self, major: int, minor: int) -> bool | None:
-        """Whether the captured kernel is that one or later; None when its release is unknown."""
-        match = _RELEASE.match(self.facts.kernel_release or "")
-        return (int(match[1]), int(match[2])) >= (major, minor) if match else None
 
     def vmalloc(self, *callers: str) -> int:
         """RAM behind vmalloc areas whose caller begins with one of these names."""

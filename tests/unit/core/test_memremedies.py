@@ -13,7 +13,7 @@ from hotkit.core.memremedies import profile_text, remedies
 from hotkit.core.plan import plan
 from hotkit.core.pmem_preflight import pmem_cost_bytes
 from hotkit.core.profile import profile_from_dict
-from hotkit.core.remedy import LIST_KEYS, WORTH_BYTES, Case
+from hotkit.core.remedy import LIST_KEYS, WORTH_BYTES
 from hotkit.core.units import GIB, KIB, MIB, PAGE_BYTES
 from hotkit.host.profiles import load_profile, parse_setting
 from hotkit.parse.memfacts import memory_facts
@@ -103,7 +103,7 @@ def test_hashes_in_a_small_layout_shrink_by_themselves():
 
 def test_the_pmem_guess_says_that_it_is_one():
     item = named(FACTS)["no-pmem"]
-    assert item.between == (0, Case(facts=FACTS).nameless_bytes)
+    assert item.between is not None and item.between[0] == 0
     assert round(item.between[1] / MIB, 1) == 5077.5
     for part in ("1008 GiB", "16128 MiB", "4032 MiB", "5077.5 MiB"):
         assert part in item.sentence
@@ -124,7 +124,7 @@ def space(size_gib, **more):
         (space(64, mode="raw"), "6.1.0", None, None),
         (space(64, mode="devdax", map_in="mem", align_bytes=2 * MIB), "6.1.0", 256, None),
         (space(64, mode="devdax", map_in="mem", align_bytes=2 * MIB), "5.10.0", 1024, None),
-        (space(64, mode="devdax", map_in="mem", align_bytes=2 * MIB), None, 256, (256, 1024)),
+        (space(64, mode="devdax", map_in="mem", align_bytes=2 * MIB), None, 256, None),
         (space(64, mode="devdax", map_in="mem", align_bytes=4 * KIB), "6.1.0", 1024, None),
         (space(64, mode="devdax", map_in="dev", system_ram=True), "6.1.0", 1024, None),
         # 4 GiB are in use, and nobody's struct pages are more than that.
@@ -138,6 +138,21 @@ def test_pmem_namespaces(pmem, release, won_mib, between):
     if item:
         assert (item.between and tuple(size / MIB for size in item.between)) == between
         assert "namespace0.0" in item.sentence
+
+
+def test_pmem_that_nobody_mapped_costs_nothing():
+    """raw and sector: what the kernel maps of it is not in the direct map."""
+    plain = made({"DirectMap1G": 64 * GIB}, pmem_bytes={1: 64 * GIB})
+    mapped = made({"DirectMap1G": 128 * GIB}, pmem_bytes={1: 64 * GIB})
+    assert "no-pmem" not in named(plain) and won(named(mapped)["no-pmem"]) == 1024
+
+
+def test_pmem_that_was_asked_to_hold_its_struct_pages():
+    facts = made(
+        pmem_spaces=(space(64, mode="devdax", map_in="dev", system_ram=True),),
+        cmdline="memory_hotplug.memmap_on_memory=1",
+    )
+    assert named(facts)["no-pmem"].between == (0, GIB)
 
 
 def test_a_kernel_that_counts_its_struct_pages_ends_the_guess():
@@ -160,10 +175,13 @@ def test_pmem_that_is_the_slow_tier_is_not_taken_away():
     assert "memmap-on-memory" not in named(FACTS, layout=asked)
 
 
-def test_per_cpu_memory_of_the_first_chunk_counts_too():
+def test_per_cpu_memory_counts_the_first_chunk_once():
+    """Percpu has it; where there is no Percpu the log has."""
     facts = made({"Percpu": 32 * MIB}, cpus_possible=32, percpu_unit_bytes=256 * KIB)
     item = named(facts, layout=REMOTE)["nr_cpus"]
-    assert won(item) == 28 + 7 and item.holds_bytes == 40 * MIB
+    assert won(item) == 28 and item.holds_bytes == 32 * MIB
+    old = named(replace(facts, meminfo=EMPTY), layout=REMOTE)["nr_cpus"]
+    assert won(old) == 7 and old.holds_bytes == 8 * MIB
     assert "nr_cpus" not in named(facts, layout=layout(cpu_limit="nr_cpus"))
 
 
