@@ -6,17 +6,14 @@ as 0, for the machine and for a node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from hotkit.core.memaccount import Kind, MemoryItem
-from hotkit.core.memfacts import Held, MemoryFacts
+from hotkit.core.memfacts import MemoryFacts
 from hotkit.core.memvmalloc import Vmalloc
-from hotkit.core.units import KIB, MIB, format_size
+from hotkit.core.units import MIB, format_size
 
 _MEMINFO = "meminfo"
-# Of a long list so many are shown, and nothing below this size; the rest is one line.
-_SHOWN = 12
-_SMALL_BYTES = 512 * KIB
 
 Fields = Mapping[str, int]
 
@@ -32,7 +29,16 @@ def page_cache(facts: MemoryFacts) -> MemoryItem:
         kind=Kind.RAM,
         source="meminfo Shmem",
         nodes=per_node(facts, "FilePages", lambda of: of.get("Shmem", 0)),
-        children=_held(facts.tmpfs, "statfs", "tmpfs ", "more tmpfs mounts"),
+        children=tuple(
+            MemoryItem(
+                name=f"tmpfs {item.name}",
+                size_bytes=item.size_bytes,
+                kind=Kind.RAM,
+                source="statfs",
+            )
+            for item in facts.tmpfs or ()
+            if item.size_bytes
+        ),
     )
     files = MemoryItem(
         name="files and block devices",
@@ -102,7 +108,7 @@ def slab(facts: MemoryFacts) -> MemoryItem:
         MemoryItem(name=item.name, size_bytes=item.size_bytes, kind=Kind.RAM, source="slabinfo")
         for item in facts.slabs or ()
     ]
-    children = list(fold(caches, "more caches"))
+    children = largest(caches)
     rest = size - sum(item.size_bytes for item in caches)
     if caches and rest > 0:
         children.append(
@@ -160,7 +166,7 @@ def vmalloc_memory(
     Per node it is what vmallocinfo lists: meminfo of a node has no such field.
     """
     size = used - (facts.meminfo.get("KernelStack", 0) if stacks_inside else 0)
-    children = list(fold(vmalloc.callers, "more callers"))
+    children = list(vmalloc.callers)
     rest = size - vmalloc.ram_bytes
     if vmalloc.callers and rest > 0:
         children.append(
@@ -252,42 +258,9 @@ def _field(facts: MemoryFacts, field: str) -> dict[int, int]:
     return per_node(facts, field, lambda of: of[field])
 
 
-def fold(items: Iterable[MemoryItem], name: str) -> tuple[MemoryItem, ...]:
-    """The largest, and one line for all others; their nodes are added up."""
-    ordered: Sequence[MemoryItem] = sorted(items, key=lambda item: (-item.size_bytes, item.name))
-    shown = [item for item in ordered[:_SHOWN] if item.size_bytes >= _SMALL_BYTES]
-    rest = ordered[len(shown) :]
-    if len(rest) == 1:
-        return tuple(ordered)
-    if not rest:
-        return tuple(shown)
-    nodes: dict[int, int] = {}
-    for item in rest:
-        for node, size in item.nodes.items():
-            nodes[node] = nodes.get(node, 0) + size
-    folded = MemoryItem(
-        name=f"{len(rest)} {name}",
-        size_bytes=sum(item.size_bytes for item in rest),
-        kind=rest[0].kind,
-        source=rest[0].source,
-        nodes=nodes,
-    )
-    return (*shown, folded)
-
-
-def _held(
-    held: Iterable[Held] | None, source: str, prefix: str, more: str
-) -> tuple[MemoryItem, ...]:
-    return fold(
-        (
-            MemoryItem(
-                name=prefix + item.name, size_bytes=item.size_bytes, kind=Kind.RAM, source=source
-            )
-            for item in held or ()
-            if item.size_bytes
-        ),
-        more,
-    )
+def largest(items: Iterable[MemoryItem]) -> list[MemoryItem]:
+    """The largest first."""
+    return sorted(items, key=lambda item: (-item.size_bytes, item.name))
 
 
 def _of_it(meminfo: Fields, *fields: tuple[str, str]) -> str:

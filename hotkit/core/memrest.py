@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from hotkit.core.memaccount import Kind, MemoryItem
 from hotkit.core.memfacts import Held, MemoryFacts
-from hotkit.core.memparts import fold
+from hotkit.core.memparts import largest
 from hotkit.core.memvmalloc import STACK_CALLERS, Vmalloc
 from hotkit.core.units import KIB, PAGE_BYTES
 
@@ -48,7 +48,7 @@ def no_field(
     The last child is what nobody names; it is negative when more is named than there is.
     """
     named = [item for item in _counters(facts, vmalloc) if item.size_bytes]
-    named += fold(_by_name(facts, vmalloc, {item.name for item in named}), "more names")
+    named += largest(_by_name(facts, vmalloc, {item.name for item in named}))
     rest_nodes = dict(nodes)
     for item in named:
         for node, held in item.nodes.items():

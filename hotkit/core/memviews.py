@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hotkit.core.memaccount import Kind, MemoryItem
 from hotkit.core.memfacts import Held, MemoryFacts
-from hotkit.core.memparts import fold
+from hotkit.core.memparts import largest
 from hotkit.core.units import format_size
 
 _STRUCT_PAGES_SHARE = 64  # 64 bytes a page of 4 KiB
@@ -41,7 +41,7 @@ def _processes(facts: MemoryFacts) -> MemoryItem | None:
         note = "RSS: a page that several map counts in each, so that the sum is too large"
     elif shared_out < len(facts.processes):
         note += f"; of {len(facts.processes) - shared_out} only the RSS is known"
-    return _view("processes", "ps" if not shared_out else "smaps_rollup", note, sizes, "more")
+    return _view("processes", "ps" if not shared_out else "smaps_rollup", note, sizes)
 
 
 def _cgroups(facts: MemoryFacts) -> MemoryItem | None:
@@ -52,13 +52,13 @@ def _cgroups(facts: MemoryFacts) -> MemoryItem | None:
     top = [item for item in facts.cgroups if item.name.rpartition("/")[0] not in names]
     note = "page cache is with who read it first; a cgroup's memory is in its parent's, too"
     sizes = [(item.name, item.size_bytes) for item in facts.cgroups]
-    found = _view("cgroups", "memory.current", note, sizes, "more cgroups")
+    found = _view("cgroups", "memory.current", note, sizes)
     return replace(found, size_bytes=sum(item.size_bytes for item in top))
 
 
 def _names(name: str, source: str, held: Iterable[Held] | None, note: str) -> MemoryItem | None:
     sizes = [(item.name, item.size_bytes) for item in held or ()]
-    return _view(name, source, note, sizes, "more names") if sizes else None
+    return _view(name, source, note, sizes) if sizes else None
 
 
 def _sites(facts: MemoryFacts) -> MemoryItem | None:
@@ -69,7 +69,7 @@ def _sites(facts: MemoryFacts) -> MemoryItem | None:
         name = site.module or site.place.rpartition(":")[0]
         sizes[name] = sizes.get(name, 0) + site.size_bytes
     note = "slab objects are in it twice: with who asked for them, and as pages of mm/slub.c"
-    return _view("by module or source file", "allocinfo", note, list(sizes.items()), "more files")
+    return _view("by module or source file", "allocinfo", note, list(sizes.items()))
 
 
 def _outside(facts: MemoryFacts, first_chunk_bytes: int) -> MemoryItem | None:
@@ -105,9 +105,7 @@ def _outside(facts: MemoryFacts, first_chunk_bytes: int) -> MemoryItem | None:
     )
 
 
-def _view(
-    name: str, source: str, note: str, sizes: Sequence[tuple[str, int | None]], more: str
-) -> MemoryItem:
+def _view(name: str, source: str, note: str, sizes: Sequence[tuple[str, int | None]]) -> MemoryItem:
     items = [
         MemoryItem(name=label, size_bytes=size, kind=Kind.VIEW, source=source)
         for label, size in sizes
@@ -119,5 +117,5 @@ def _view(
         kind=Kind.VIEW,
         source=source,
         note=note,
-        children=fold(items, more),
+        children=tuple(largest(items)),
     )

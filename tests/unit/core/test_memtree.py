@@ -1,7 +1,7 @@
 """The captured machine's memory, number by number; and that any account adds up."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from hotkit.core.memaccount import Fit, Kind
 from hotkit.core.memfacts import MemoryFacts
@@ -116,6 +116,7 @@ def test_the_account_as_json(account):
     assert mib(document["unexplained_bytes"]) == 5077.5
 
 
+@settings(max_examples=60)
 @given(any_facts())
 def test_any_account_adds_up(facts):
     """Machine-wide and on each node, whatever the fields are and whichever sources there are."""
