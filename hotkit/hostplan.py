@@ -24,6 +24,7 @@ from hotkit.core.pmem import PmemError, attachment
 from hotkit.core.pmem_preflight import pmem_cost_bytes, pmem_refusals, pmem_sentence
 from hotkit.core.preflight import BOOT_FREE_BYTES, Concern, preflight
 from hotkit.core.tracewish import TraceWish, trace_wish
+from hotkit.core.unit_preflight import unit_refusals
 from hotkit.errors import HotkitError
 from hotkit.host.profiles import load_profile
 from hotkit.parse.bootreference import image_change, reference_from_facts
@@ -205,6 +206,7 @@ def plan_host(
         ours=_our_namespace(facts),
         virtual=virtual,
     )
+    refusals += unit_refusals(layout, facts.get("required_mounts") or ())
     refusals += _held(facts, variables)
     boot_once = not (method == "defaults" and commit)
     deadman_s = int(variables.get("hotkit_deadman_s", DEADMAN_S))

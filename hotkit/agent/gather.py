@@ -67,6 +67,12 @@ def output(*argv: str) -> str | None:
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
+def required_mounts() -> list[str] | None:
+    """The units without which systemd has no local file systems; None where nobody says."""
+    found = output("systemctl", "show", "-p", "Requires", "local-fs.target")
+    return found.partition("=")[2].split() if found else None
+
+
 def firmware_memmap() -> list[dict[str, Any]]:
     found = []
     root = Path("/sys/firmware/memmap")
@@ -464,6 +470,7 @@ def gather() -> dict[str, Any]:
         "efi": Path("/sys/firmware/efi").is_dir(),
         "secure_boot": secure_boot(),
         "boot": boot(),
+        "required_mounts": required_mounts(),
         "state": state(),
         "lease": lease(),
         "commands_missing": [name for name in ("numactl", "dmesg") if which(name) is None],

@@ -34,6 +34,20 @@ def sentences(found: dict[str, Any]) -> str:
     return "; ".join(item["message"] for item in found["refusals"])
 
 
+def test_a_mount_that_is_required_is_not_masked(facts: dict[str, Any]) -> None:
+    wish = PROFILE | {"mask_units": ["data.mount", "caddy.service"], "save": ["no-debug"]}
+    found = plan(facts, profile=wish)  # these facts are older: nobody says what is required
+    assert found["refusals"] == []
+    for word in ("systemd.mask=data.mount", "systemd.mask=caddy.service", "page_owner=off"):
+        assert found["cmdline"].split().count(word) == 1 and word in found["layout"]["args"]
+    facts["required_mounts"] = ["-.mount", "other.mount"]
+    assert plan(facts, profile=wish)["refusals"] == []
+    facts["required_mounts"] = ["-.mount", "data.mount"]
+    (refusal,) = plan(facts, profile=wish)["refusals"]
+    assert "data.mount is to be masked, and local-fs.target requires it" in refusal["message"]
+    assert "nofail" in refusal["hint"]
+
+
 def test_a_stock_machine(facts: dict[str, Any]) -> None:
     found = plan(facts)
     assert found["refusals"] == []
@@ -129,7 +143,10 @@ def test_foreign_text_in_custom_cfg_survives(facts: dict[str, Any]) -> None:
         ({"cpus": 9}, "wants 9 CPUs, m1 has 3"),
         ({"slow": {"node": 5}}, "wants its slow tier on node 5, m1 has nodes 0, 1"),
         ({"slow": {"pmem": True, "node": 1}}, "PMEM"),
-        ({"total": "160M", "fast_share": "1/2"}, "will not boot: 57.5 MiB for the kernel to hand out"),
+        (
+            {"total": "160M", "fast_share": "1/2"},
+            "will not boot: 57.5 MiB for the kernel to hand out",
+        ),
     ],
 )
 def test_profiles_that_the_machine_cannot_give(

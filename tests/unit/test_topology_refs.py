@@ -31,7 +31,8 @@ def test_the_gather_script_runs_alone():
         "schema_version", "hostname", "arch", "kernel_release", "boot_id", "cmdline", "uid",
         "python", "platform", "platform_evidence", "firmware_memmap", "acpi", "iomem", "meminfo",
         "numactl", "nodes", "cpus", "pmem", "dmesg_memory", "os_release", "efi", "secure_boot",
-        "boot", "state", "lease", "commands_missing", "nested", "kernel",
+        "boot", "state", "lease", "commands_missing", "nested", "kernel", "required_mounts",
+        "uptime_s",
     }  # fmt: skip
     assert facts["platform"] in ("metal", "virtual", "emulated")
     assert set(facts["acpi"]) == {"SRAT", "APIC", "SLIT"}
