@@ -18,7 +18,8 @@ from hotkit.agent.pagetable import Owners, PageTable
 from hotkit.agent.stackname import asker
 
 PLACES = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
-EVENTS = ("kmem/mm_page_alloc", "kmem/mm_page_free")
+# In the order to switch them on: what is freed between one and the other would count as held.
+EVENTS = ("kmem/mm_page_free", "kmem/mm_page_alloc")
 _PAGE_BYTES = 4096
 _CHUNK = 1 << 20
 _MOST_HELD = 300

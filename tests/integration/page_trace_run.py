@@ -59,6 +59,9 @@ def main() -> None:
     try:
         (instance / "buffer_size_kb").write_text(str(32 << 10))
         (instance / "options" / "stacktrace").write_text("1" if stacks else "0")
+        if stacks:  # without tasks in the answer, only ours may be in the trace
+            (instance / "options" / "event-fork").write_text("1")
+            (instance / "set_event_pid").write_text(str(os.getpid()))
         off = pagetrace.is_on(instance)
         for event in pagetrace.EVENTS:
             (instance / "events" / event / "enable").write_text("1")

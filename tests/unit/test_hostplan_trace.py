@@ -20,7 +20,7 @@ from hotkit.parse.observed import observe
 
 DATA = Path(__file__).parents[1] / "data" / "facts"
 PROFILE = {"base": "4C16G-remote", "cpus": 2, "total": "1536M", "fast_share": "1/3"}
-EVENTS = "trace_event=kmem:mm_page_alloc,kmem:mm_page_free"
+EVENTS = "trace_event=kmem:mm_page_free,kmem:mm_page_alloc"
 
 
 @pytest.fixture
