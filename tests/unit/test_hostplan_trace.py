@@ -130,3 +130,29 @@ def test_a_bad_size_before_any_host_is_asked(tmp_path: Path) -> None:
     hosts.write_text("all:\n  hosts:\n    m1: {hotkit_profile: 4C16G-remote}\n")
     with pytest.raises(HotkitError, match="hotkit_trace_memory: 'much' is not a size"):
         provision(str(hosts), LiveProgress(None), lambda: False, trace_memory="much")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ([], (None, False)),
+        (["--trace-memory"], ("true", False)),
+        (["--trace-buffer", "16M"], ("16M", False)),
+        (["--trace-stacks"], ("true", True)),
+        (["--trace-memory", "--trace-buffer=9M", "--trace-stacks"], ("9M", True)),
+    ],
+)
+def test_the_options_of_provision(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], asked: tuple[str | None, bool]
+) -> None:
+    """An inventory may stand behind each of them: none takes it for its size."""
+    from hotkit.cli import provision
+
+    def story(inventory: str, *_: Any, **wishes: Any) -> None:
+        assert inventory == "lab"
+        assert (wishes["trace_memory"], wishes["trace_stacks"]) == asked
+        raise HotkitError("this is far enough")
+
+    monkeypatch.setattr(provision, "provision", story)
+    with pytest.raises(HotkitError, match="far enough"):
+        provision.command.main([*words, "lab", "--yes"], standalone_mode=False)
