@@ -20,6 +20,7 @@ class Kind(StrEnum):
     RAM = "RAM"  # pages in use, as a counter of the kernel has them
     LOWER_BOUND = "at least"  # some of the item above, as far as a listing that is cut shows
     NAMED = "RAM, named"  # pages that somebody's name is known for (page_owner, a trace)
+    COMPUTED = "RAM, computed"  # no counter has it; it follows from what is known
     UNEXPLAINED = "unexplained"  # what is left; negative when more is named than is in use
     ADDRESS_SPACE = "address space, no RAM"
     ELSEWHERE = "RAM, counted elsewhere"
@@ -80,7 +81,7 @@ class Step:
 class Fit(StrEnum):
     """Whether a suspect can be the unexplained memory."""
 
-    MEASURED = "measured"  # in the tree already, by the kernel's own counter
+    MEASURED = "in the tree"  # by a counter of the kernel's, or computed from what is known
     FITS = "fits"
     TOO_LARGE = "cannot be"
     NONE = "nothing"  # it takes no memory here

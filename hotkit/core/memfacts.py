@@ -131,7 +131,9 @@ class MemoryFacts:
     trace_buffers: tuple[Held, ...] | None = None
     page_owner: tuple[Held, ...] | None = None  # by the function that allocated
     traced: tuple[Held, ...] | None = None  # pages that a trace of page_alloc saw and nobody freed
+    traced_tasks: tuple[Held, ...] | None = None  # the same of a trace that has no stacks, by task
     pmem_spaces: tuple[PmemSpace, ...] | None = None
+    memmap_on_memory: bool | None = None  # plugged-in RAM may hold its struct pages itself
     pmem_bytes: Mapping[int, int] = field(default_factory=dict)
     hugepages: Mapping[tuple[int, int], int] = field(default_factory=dict)
     crashkernel_bytes: int | None = None

@@ -9,9 +9,11 @@ from hotkit.core.memaccount import Kind, MemoryItem
 from hotkit.core.memfacts import Held, MemoryFacts
 from hotkit.core.memparts import largest
 from hotkit.core.memvmalloc import STACK_CALLERS, Vmalloc
+from hotkit.core.suspectpmem import of_namespaces
 from hotkit.core.units import KIB, PAGE_BYTES
 
 NAME = "in no field of meminfo"
+PMEM_STRUCT_PAGES = "struct pages of PMEM"
 # Places that take whole pages, which no field counts; a place below drivers/ may have its memory
 # from kmalloc(), which Slab counts, and is not in here (Linux 6.10 to 6.18).
 _DIRECT_PLACES = (
@@ -48,13 +50,25 @@ def no_field(
     The last child is what nobody names; it is negative when more is named than there is.
     """
     named = [item for item in _counters(facts, vmalloc) if item.size_bytes]
+    computed = of_namespaces(facts)
+    # More than there is cannot be in there: then it is one of the suspects, and called impossible.
+    if "nr_memmap_pages" not in facts.vmstat and 0 < computed <= size - _sum(named):
+        named.append(
+            MemoryItem(
+                name=PMEM_STRUCT_PAGES,
+                size_bytes=computed,
+                kind=Kind.COMPUTED,
+                source="namespaces",
+                scales_with="PMEM",
+            )
+        )
     named += largest(_by_name(facts, vmalloc, {item.name for item in named}))
     rest_nodes = dict(nodes)
     for item in named:
         for node, held in item.nodes.items():
             if node in rest_nodes:
                 rest_nodes[node] -= held
-    rest = size - sum(item.size_bytes for item in named)
+    rest = size - _sum(named)
     unexplained = MemoryItem(
         name="unexplained",
         size_bytes=rest,
@@ -74,6 +88,10 @@ def no_field(
         nodes=nodes,
         children=(*named, unexplained),
     )
+
+
+def _sum(items: Iterable[MemoryItem]) -> int:
+    return sum(item.size_bytes for item in items)
 
 
 def next_command(facts: MemoryFacts) -> str:
@@ -152,6 +170,7 @@ _SAME = {
     "struct pages of memory that came after boot": re.compile(
         r"mm/sparse|mm/page_ext|vmemmap|alloc_page_ext|section_activate"
     ),
+    PMEM_STRUCT_PAGES: re.compile(r"mm/sparse|vmemmap|section_activate"),
     "trace buffers": re.compile(r"trace/ring_buffer|rb_allocate|ring_buffer_(?:alloc|resize)"),
     "DMA buffers that are mapped": re.compile(r"kernel/dma/|dma_(?:common|direct)\w*|iommu_dma\w*"),
 }

@@ -19,13 +19,15 @@ _PAGE_EXT_SHARE = 64  # struct page_ext with page_owner: 64 bytes a page (6.1), 
 _PAGE_EXT_WORDS = ("page_owner=on", "page_owner=1", "page_table_check=on", "mem_profiling=1")
 
 
-def suspects(facts: MemoryFacts, gap: int) -> tuple[Suspect, ...]:
+def suspects(
+    facts: MemoryFacts, gap: int, *, namespaces_in_tree: bool = False
+) -> tuple[Suspect, ...]:
     """All of them, for `gap` bytes that are unexplained; none when nothing is."""
     if gap <= 0:
         return ()
     cpus = facts.cpus_possible or facts.cpus_online
     online = facts.cpus_online or cpus
-    found = [*pmem_suspects(facts, gap), *_cpu_lists(facts, gap)]
+    found = [*pmem_suspects(facts, gap, namespaces_in_tree), *_cpu_lists(facts, gap)]
     found += [*_tracing(facts, cpus, gap), *_debug_store(facts, cpus, gap), *_page_ext(facts, gap)]
     found += [*_rings(online, gap), *_iommu(facts), *_zram(facts), *_balloon(facts)]
     return tuple(found)

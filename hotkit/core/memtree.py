@@ -16,7 +16,7 @@ from hotkit.core.memparts import (
     swap_cache,
     vmalloc_memory,
 )
-from hotkit.core.memrest import no_field
+from hotkit.core.memrest import PMEM_STRUCT_PAGES, no_field
 from hotkit.core.memsuspects import suspects
 from hotkit.core.memviews import views
 from hotkit.core.memvmalloc import Vmalloc, split_vmalloc, stacks_are_vmapped, vmalloc_used
@@ -59,7 +59,11 @@ def explain(facts: MemoryFacts) -> MemoryAccount:
         beside=vmalloc.beside,
         views=views(facts, outside),
         steps=_steps(facts, (inside, why), outside, left.size_bytes, unexplained.size_bytes),
-        suspects=suspects(facts, unexplained.size_bytes),
+        suspects=suspects(
+            facts,
+            unexplained.size_bytes,
+            namespaces_in_tree=any(item.name == PMEM_STRUCT_PAGES for item in left.children),
+        ),
         notes=_notes(facts, vmalloc, odd, known),
         problems=_problems(facts),
     )
@@ -142,6 +146,11 @@ def _notes(
     facts: MemoryFacts, vmalloc: Vmalloc, odd: str | None, known: tuple[MemoryItem, ...]
 ) -> tuple[str, ...]:
     notes = []
+    apart = sum(of["MemTotal"] - of["MemFree"] for of in facts.nodes.values()) - facts.used_bytes
+    if facts.nodes and abs(apart) > MIB:
+        notes.append(
+            f"the nodes' files are of another moment than meminfo: together {apart / MIB:+.1f} MiB"
+        )
     if "vmallocinfo" in facts.truncated:
         listed = (vmalloc.ram_bytes + vmalloc.stack_bytes) / MIB
         used = facts.meminfo.get("VmallocUsed", 0) / MIB

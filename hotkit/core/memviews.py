@@ -8,6 +8,7 @@ from dataclasses import replace
 from hotkit.core.memaccount import Kind, MemoryItem
 from hotkit.core.memfacts import Held, MemoryFacts
 from hotkit.core.memparts import largest
+from hotkit.core.suspectpmem import struct_pages_of
 from hotkit.core.units import format_size
 
 _STRUCT_PAGES_SHARE = 64  # 64 bytes a page of 4 KiB
@@ -23,6 +24,9 @@ def views(facts: MemoryFacts, first_chunk_bytes: int) -> tuple[MemoryItem, ...]:
                "all pages in use, page cache and processes too"),
         _names("by a trace of page_alloc", "trace", facts.traced,
                "pages that were seen taken and not given back"),
+        _names("by task, in a trace of page_alloc", "trace", facts.traced_tasks,
+               "pages that were seen taken and not given back; the kernel's have slabs in them"),
+        _namespaces(facts),
         _outside(facts, first_chunk_bytes),
     )  # fmt: skip
     return tuple(item for item in found if item is not None)
@@ -70,6 +74,35 @@ def _sites(facts: MemoryFacts) -> MemoryItem | None:
         sizes[name] = sizes.get(name, 0) + site.size_bytes
     note = "slab objects are in it twice: with who asked for them, and as pages of mm/slub.c"
     return _view("by module or source file", "allocinfo", note, list(sizes.items()))
+
+
+def _namespaces(facts: MemoryFacts) -> MemoryItem | None:
+    """PMEM as it is set up; no RAM, but for what dax/kmem has put online."""
+    if not facts.pmem_spaces:
+        return None
+    items = []
+    for space in facts.pmem_spaces:
+        said = [space.mode, "online as RAM" if space.system_ram else "no RAM"]
+        cost = struct_pages_of(space, facts)
+        said.append(
+            f"struct pages in DRAM: {format_size(cost)}" if cost else "no struct pages in DRAM"
+        )
+        items.append(
+            MemoryItem(
+                name=space.name,
+                size_bytes=space.size_bytes,
+                kind=Kind.VIEW,
+                source="sysfs",
+                note=", ".join(said),
+            )
+        )
+    return MemoryItem(
+        name="PMEM namespaces",
+        size_bytes=sum(item.size_bytes for item in items),
+        kind=Kind.VIEW,
+        source="sysfs",
+        children=tuple(items),
+    )
 
 
 def _outside(facts: MemoryFacts, first_chunk_bytes: int) -> MemoryItem | None:

@@ -26,10 +26,10 @@ _MAPPED_SHARE = 0.9
 
 
 def struct_pages_of(space: PmemSpace, facts: MemoryFacts) -> int:
-    """DRAM that a namespace's struct pages take."""
+    """DRAM that a namespace's struct pages take; 0 for RAM that may hold them itself."""
     if space.system_ram:
-        return space.size_bytes // 64
-    if space.map_in != "mem" or space.mode not in ("devdax", "fsdax", "memory", "dax"):
+        return 0 if facts.memmap_on_memory else space.size_bytes // 64
+    if space.map_in != "mem":
         return 0
     shared = space.mode in ("devdax", "dax") and is_since(facts, _SHARED_SINCE) is not False
     align = space.align_bytes or PAGE_BYTES
@@ -41,10 +41,13 @@ def struct_pages_of(space: PmemSpace, facts: MemoryFacts) -> int:
     return space.size_bytes * per_gib // GIB
 
 
-def pmem_suspects(facts: MemoryFacts, gap: int) -> Iterator[Suspect]:
-    """What the PMEM of this machine can have to do with `gap` bytes that nobody explains."""
+def pmem_suspects(facts: MemoryFacts, gap: int, in_tree: bool) -> Iterator[Suspect]:
+    """What the PMEM of this machine can have to do with `gap` bytes that nobody explains.
+
+    `in_tree`: what of_namespaces() computes is in the tree already.
+    """
     if facts.pmem_spaces:
-        yield _exact(facts, facts.pmem_spaces, gap)
+        yield _exact(facts, facts.pmem_spaces, gap, in_tree)
         return
     pmem = sum(facts.pmem_bytes.values())
     if not pmem:
@@ -135,7 +138,12 @@ def direct_map(facts: MemoryFacts) -> Suspect | None:
     )
 
 
-def _exact(facts: MemoryFacts, spaces: tuple[PmemSpace, ...], gap: int) -> Suspect:
+def of_namespaces(facts: MemoryFacts) -> int:
+    """What the struct pages of all namespaces take, computed."""
+    return sum(struct_pages_of(space, facts) for space in facts.pmem_spaces or ())
+
+
+def _exact(facts: MemoryFacts, spaces: tuple[PmemSpace, ...], gap: int, in_tree: bool) -> Suspect:
     sizes = [struct_pages_of(space, facts) for space in spaces]
     said = ", ".join(
         f"{space.name} ({space.mode}, {format_size(space.size_bytes)}, map "
@@ -149,6 +157,8 @@ def _exact(facts: MemoryFacts, spaces: tuple[PmemSpace, ...], gap: int) -> Suspe
         size = facts.vmstat["nr_memmap_pages"] * PAGE_BYTES
         sentence = f"vmstat counts {_mib(size)}; by namespace: {said}"
         return Suspect(name=name, fit=Fit.MEASURED, size_bytes=size, sentence=sentence)
+    if in_tree:
+        return Suspect(name=name, fit=Fit.MEASURED, size_bytes=sum(sizes), sentence=said)
     return _fit(name, sum(sizes), gap, said)
 
 

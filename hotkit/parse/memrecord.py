@@ -1,4 +1,4 @@
-"""memory.json of a capture: what has no text file of its own (hotkit/agent/memory.py writes it)."""
+"""memory.json of a capture: what has no text file of its own (agent/gathermemory.py writes it)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def read_record(
         "trace_buffers": _items(_held),
         "page_owner": _items(_held),
         "traced": _items(_held),
+        "traced_tasks": _items(_held),
         "pmem_spaces": _items(_space),
+        "memmap_on_memory": _switch,
         "pmem_bytes": _per_node,
         "node_cpus": _per_node,
         "present_bytes": _per_node,
@@ -87,6 +89,16 @@ def _word(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("no text")
     return plain_line(value, 120)
+
+
+def _switch(value: Any) -> bool:
+    """A parameter of a module: Y, N, force."""
+    word = _word(value).lower()
+    if word in ("n", "0"):
+        return False
+    if word in ("y", "1", "force"):
+        return True
+    raise TypeError(f"{word!r} is neither Y nor N")
 
 
 def _number(value: Any) -> int:

@@ -85,7 +85,7 @@ def _rows(
 def _remark(item: MemoryItem) -> str:
     """Where the figure is from, what it stands for, what makes it larger."""
     said = [item.source]
-    if item.kind in (Kind.LOWER_BOUND, Kind.NAMED):
+    if item.kind in (Kind.LOWER_BOUND, Kind.NAMED, Kind.COMPUTED):
         said.append(str(item.kind))
     said += [item.note] if item.note else []
     said += [f"scales with {item.scales_with}"] if item.scales_with else []

@@ -198,12 +198,27 @@ SPACE = PmemSpace(name="namespace0.0", mode="devdax", size_bytes=504 * GIB, map_
 def test_namespaces_make_the_first_suspect_exact(space, release, size):
     meminfo = {"MemTotal": 200 * GIB, "MemFree": 195 * GIB}
     facts = MemoryFacts(name="x", meminfo=meminfo, kernel_release=release, pmem_spaces=(space,))
-    suspect = explain(facts).suspects[0]
+    account = explain(facts)
+    suspect = account.suspects[0]
     assert suspect.size_bytes == size
-    expected = Fit.NONE if not size else Fit.FITS if size < 5 * GIB else Fit.TOO_LARGE
-    assert suspect.fit is expected
-    counted = explain(replace(facts, vmstat={"nr_memmap_pages": 1000})).suspects[0]
-    assert counted.fit is (Fit.MEASURED if size else Fit.NONE)
+    if size > 5 * GIB:
+        assert suspect.fit is Fit.TOO_LARGE
+        assert account.unexplained.size_bytes == 5 * GIB
+    else:
+        assert suspect.fit is (Fit.MEASURED if size else Fit.NONE)
+        assert account.unexplained.size_bytes == 5 * GIB - size
+    assert account.item("namespace0.0").size_bytes == 504 * GIB
+    counted = explain(replace(facts, vmstat={"nr_memmap_pages": 1000}))
+    assert counted.suspects[0].fit is (Fit.MEASURED if size else Fit.NONE)
+    assert counted.unexplained.size_bytes == 5 * GIB - 1000 * PAGE_BYTES
+
+
+def test_ram_that_may_hold_its_struct_pages_itself():
+    meminfo = {"MemTotal": 200 * GIB, "MemFree": 180 * GIB}
+    facts = MemoryFacts(name="x", meminfo=meminfo, pmem_spaces=(replace(SPACE, system_ram=True),))
+    assert explain(facts).item("struct pages of PMEM").kind is Kind.COMPUTED
+    itself = explain(replace(facts, memmap_on_memory=True))
+    assert itself.unexplained.size_bytes == 20 * GIB
 
 
 def test_pmem_that_is_not_in_the_direct_map_has_no_struct_pages():

@@ -112,7 +112,8 @@ RECORD = {
     "pmem_spaces": [{"name": "namespace0.0", "mode": "devdax", "size_bytes": GIB, "map_in": "mem",
                      "align_bytes": 2 * MIB, "node": 1, "system_ram": False}],
     "hugepages": [{"node": 1, "page_bytes": 2 * MIB, "size_bytes": 4 * MIB}],
-    "node_cpus": {"0": 2, "1": 0}, "crashkernel_bytes": 0, "percpu_unit_bytes": 4096,
+    "node_cpus": {"0": 2, "1": 0}, "memmap_on_memory": "N",
+    "crashkernel_bytes": 0, "percpu_unit_bytes": 4096,
     "problems": ["slabinfo is for root only"],
 }  # fmt: skip
 
@@ -133,6 +134,7 @@ def test_the_record_of_a_capture():
     assert found.node_cpus == {0: 2, 1: 0}
     assert found.percpu_unit_bytes == 61 * PAGE_BYTES  # the log's own words go first
     assert found.traced is None
+    assert found.memmap_on_memory is False
     assert found.problems == ("slabinfo is for root only",)
 
 
@@ -146,6 +148,7 @@ def test_the_record_of_a_capture():
         ({"hugepages": [3]}, "'hugepages' cannot be read"),
         ({"platform": "moon"}, "the platform 'moon' is unknown"),
         ({"schema_version": 7}, "its schema_version is 7, known is 1"),
+        ({"memmap_on_memory": "maybe"}, "'maybe' is neither Y nor N"),
         ({"pmem_bytes": {"x": 1}}, "'pmem_bytes' cannot be read"),
     ],
 )
