@@ -35,10 +35,12 @@ soak: setup ## the long campaigns; writes docs/evidence/*.json, resumes where it
 bench: setup ## speed beside a peer, as ratios
 	.venv/bin/python tools/bench.py
 
-docs: setup ## regenerate docs/cli.md from --help, kernel-proof.md and peers.md from their evidence
+docs: setup ## regenerate docs/cli.md and man/ from --help, kernel-proof.md, peers.md and memory-forecast.md from their evidence
 	.venv/bin/python tools/cli_docs.py --write
+	.venv/bin/python tools/man_pages.py --write
 	.venv/bin/python tools/kernel_docs.py --write
 	.venv/bin/python tools/peers_docs.py --write
+	.venv/bin/python tools/memory_docs.py --write
 
 clean: ## remove the environment and caches in the clone (the lab's cache stays)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -27,11 +27,17 @@ def walk(command: click.Command, ctx: click.Context) -> Iterator[tuple[str, str]
                 yield from walk(child, click.Context(child, info_name=name, parent=ctx))
 
 
+def top() -> click.Context:
+    """What hotkit is called in, at a fixed width so that nothing depends on the terminal."""
+    return click.Context(
+        cli, info_name="hotkit", max_content_width=100, terminal_width=100, **cli.context_settings
+    )
+
+
 def render() -> str:
-    """The whole page, at a fixed width so that it does not depend on the terminal."""
-    context = click.Context(cli, info_name="hotkit", max_content_width=100, terminal_width=100)
+    """The whole page."""
     parts = [HEADER]
-    for path, text in walk(cli, context):
+    for path, text in walk(cli, top()):
         parts.append(f"## {path}\n\n```\n{text}\n```\n")
     return "\n".join(parts)
 

@@ -5,7 +5,6 @@ import json
 import re
 from pathlib import Path
 
-import click
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +21,7 @@ def tool(name):
 
 cli_docs = tool("cli_docs")
 
-COMMANDS = dict(cli_docs.walk(cli_docs.cli, click.Context(cli_docs.cli, info_name="hotkit")))
+COMMANDS = dict(cli_docs.walk(cli_docs.cli, cli_docs.top()))
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
