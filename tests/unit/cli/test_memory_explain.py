@@ -38,7 +38,7 @@ def test_the_captured_machine(hotkit):
         "8316.3 MiB of 257533.3 are in use (MemTotal - MemFree), 8522.9 MiB by MemAvailable",
         "5049.7 MiB by the plain sum", "5077.5 MiB with vmapped kernel stacks counted once",
         "adds up exactly", "sums from it are lower bounds", "address space, no RAM",
-        "ask: hotkit provision --trace-stacks",
+        "ask: hotkit provision --trace-memory",
     ):  # fmt: skip
         assert words in out
     rows = {line.split("│")[0].strip("├└ "): line.split("│") for line in out.splitlines()}

@@ -85,7 +85,7 @@ def test_a_part_of_a_listing_is_called_one(account):
 
 
 def test_the_next_command_is_said(account):
-    assert "hotkit provision --trace-stacks" in account.unexplained.next_command
+    assert "hotkit provision --trace-memory" in account.unexplained.next_command
     assert account.item("slab").next_command == "cat /proc/slabinfo (as root)"
 
 
