@@ -36,7 +36,7 @@ def provision(
     commit: bool = False,
     force: bool = False,
     trace_memory: str | None = None,
-    trace_stacks: bool = False,
+    trace_tasks: bool = False,
     take_over: bool = False,
     batch: Batch = HALF,
     max_failures: int = 1,
@@ -47,7 +47,7 @@ def provision(
     Nothing is written before all profiles were read, every reachable host was planned, and
     `approve` said yes (`check` asks nobody: it writes nothing). A host that is refused or cannot be
     reached is left out. `force` boots what is predicted not to boot; `trace_memory` ("true", or the
-    size of a CPU's buffer) traces page_alloc from boot, with `trace_stacks` by function;
+    size of a CPU's buffer) traces page_alloc from boot, with `trace_tasks` without stacks;
     `take_over` breaks the lease of another hotkit; `profile` goes before the one that the
     inventory asks for. Raises HotkitError (exit code 2) for input that is wrong before any host is
     contacted.
@@ -63,7 +63,7 @@ def provision(
     wishes = {"commit": commit, "force": force, "take_over": take_over}
     story.wishes = {f"hotkit_{key}": True for key, value in wishes.items() if value}
     if trace_memory is not None:
-        traced = {"hotkit_trace_memory": trace_memory, "hotkit_trace_stacks": trace_stacks}
+        traced = {"hotkit_trace_memory": trace_memory, "hotkit_trace_tasks": trace_tasks}
         trace_wish(traced, cpus=1)
         story.wishes |= traced
     if profile is not None:

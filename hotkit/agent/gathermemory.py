@@ -169,7 +169,9 @@ class Capture:
         held = found.pop("held")
         found["from_boot"] = "kmem:mm_page_alloc" in cmdline
         self.problems += trace_problems(found)
-        return {"traced": held, "trace": found}
+        if found["by"] == "function":
+            return {"traced": held, "trace": found}
+        return {"traced_tasks": by_use(held), "trace": found}
 
     def _comms(self) -> dict[str, str]:
         """Names of the tasks that live: the trace keeps those of some hundred only."""
@@ -180,6 +182,17 @@ class Capture:
             except OSError:
                 continue
         return found
+
+
+def by_use(held: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each task apart: what the kernel took for itself, and what for processes and files."""
+    found = []
+    for item in held:
+        movable = item["movable_bytes"]
+        for use, size in (("kernel", item["size_bytes"] - movable), ("processes, files", movable)):
+            if size:
+                found.append({"name": f"{item['name']}: {use}", "size_bytes": size})
+    return sorted(found, key=lambda item: -item["size_bytes"])
 
 
 def trace_problems(trace: dict[str, Any]) -> list[str]:

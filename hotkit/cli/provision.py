@@ -32,10 +32,10 @@ from hotkit.report.verify import print_verdicts
 @click.option(
     "--trace-buffer",
     metavar="SIZE",
-    help="A CPU's buffer for it, like 64M (default: all CPUs share 256M).",
+    help="A CPU's buffer for it, like 64M (default: all CPUs share 512M).",
 )
 @click.option(
-    "--trace-stacks", is_flag=True, help="Trace by function, not by task: four times the size."
+    "--trace-tasks", is_flag=True, help="Trace by task, not by function: a quarter of the size."
 )
 def command(
     inventory: str,
@@ -47,7 +47,7 @@ def command(
     force: bool,
     trace_memory: bool,
     trace_buffer: str | None,
-    trace_stacks: bool,
+    trace_tasks: bool,
     take_over: bool,
     batch: str | None,
     max_failures: int,
@@ -88,8 +88,8 @@ def command(
             diff=diff,
             commit=commit,
             force=force,
-            trace_memory=trace_buffer or ("true" if trace_memory or trace_stacks else None),
-            trace_stacks=trace_stacks,
+            trace_memory=trace_buffer or ("true" if trace_memory or trace_tasks else None),
+            trace_tasks=trace_tasks,
             take_over=take_over,
             batch=Batch(batch),
             max_failures=max_failures,

@@ -23,7 +23,7 @@ except ImportError as error:
 
 _WISHES = (
     "hotkit_profile", "hotkit_style", "hotkit_entry_method", "hotkit_commit", "hotkit_force",
-    "hotkit_deadman_s", "hotkit_holder", "hotkit_trace_memory", "hotkit_trace_stacks",
+    "hotkit_deadman_s", "hotkit_holder", "hotkit_trace_memory", "hotkit_trace_tasks",
 )  # fmt: skip
 
 

@@ -47,27 +47,27 @@ def test_the_entry_of_a_traced_trial(facts: dict[str, Any]) -> None:
     found = plan(facts, trace_memory="true")
     assert found["refusals"] == []
     words = found["cmdline"].split()
-    # Two CPUs: 64 MiB each.
-    assert words[-2:] == [EVENTS, "trace_buf_size=64M"]
-    assert any("128 MiB of RAM for it (64 MiB for each of 2 CPUs)" in n for n in found["notes"])
+    # Two CPUs: 128 MiB each.
+    assert words[-3:] == [EVENTS, "trace_buf_size=128M", "trace_options=stacktrace"]
+    assert any("256 MiB of RAM for it (128 MiB for each of 2 CPUs)" in n for n in found["notes"])
     # The layout is the same one: its id says nothing of how it was watched.
     assert found["layout"] == plan(facts)["layout"]
     terms = {term["name"]: term["change_bytes"] for term in found["memory"]["terms"]}
-    assert terms["trace buffers"] == 128 * MIB
+    assert terms["trace buffers"] == 256 * MIB
     assert "trace buffers" not in {t["name"] for t in plan(facts)["memory"]["terms"]}
 
 
-def test_stacks_and_a_size(facts: dict[str, Any]) -> None:
-    words = plan(facts, trace_memory="16M", trace_stacks=True)["cmdline"].split()
-    assert words[-3:] == [EVENTS, "trace_buf_size=16M", "trace_options=stacktrace"]
+def test_by_task_and_a_size(facts: dict[str, Any]) -> None:
+    words = plan(facts, trace_memory="16M", trace_tasks=True)["cmdline"].split()
+    assert words[-2:] == [EVENTS, "trace_buf_size=16M"]
 
 
 def test_verify_objects_to_no_word_of_it(facts: dict[str, Any]) -> None:
-    found = plan(facts, trace_memory="true", trace_stacks="true")
+    found = plan(facts, trace_memory="true")
     layout = Layout.from_dict(found["layout"])
     observed = observe(facts | {"cmdline": found["cmdline"]}, host="m1")
     assert check_cmdline(layout, observed).verdict == "pass"
-    assert cmdline.values(found["cmdline"], "trace_buf_size") == ("64M",)
+    assert cmdline.values(found["cmdline"], "trace_buf_size") == ("128M",)
 
 
 def test_traced_once_and_then_no_more(facts: dict[str, Any]) -> None:
@@ -106,7 +106,7 @@ def test_sizes_that_are_none(facts: dict[str, Any], size: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "cpus", "size"),
     [
-        (True, 1, 64 * MIB), ("yes", 4, 64 * MIB), ("1", 5, 51 * MIB), ("true", 36, 8 * MIB),
+        (True, 1, 128 * MIB), ("yes", 4, 128 * MIB), ("1", 5, 102 * MIB), ("true", 36, 16 * MIB),
         ("2G", 4, 2 * GIB), ("3M", 4, 3 * MIB),
     ],
 )  # fmt: skip
@@ -114,11 +114,14 @@ def test_the_size_of_a_buffer(wanted: Any, cpus: int, size: int) -> None:
     found = trace_wish({"hotkit_trace_memory": wanted}, cpus)
     assert found == TraceWish(buffer_bytes=size, cpus=cpus)
     assert found.cost_bytes == cpus * size
+    by_task = trace_wish({"hotkit_trace_memory": wanted, "hotkit_trace_tasks": "yes"}, cpus)
+    assert by_task is not None and by_task.tasks
+    assert by_task.buffer_bytes == (size if str(wanted)[-1] in "GM" else size // 2)
 
 
 @pytest.mark.parametrize("wanted", [None, False, "false", "no", "0", ""])
 def test_nothing_is_asked_for(wanted: Any) -> None:
-    assert trace_wish({"hotkit_trace_memory": wanted, "hotkit_trace_stacks": True}, 4) is None
+    assert trace_wish({"hotkit_trace_memory": wanted, "hotkit_trace_tasks": True}, 4) is None
     assert trace_wish({}, 4) is None
 
 
@@ -138,8 +141,8 @@ def test_a_bad_size_before_any_host_is_asked(tmp_path: Path) -> None:
         ([], (None, False)),
         (["--trace-memory"], ("true", False)),
         (["--trace-buffer", "16M"], ("16M", False)),
-        (["--trace-stacks"], ("true", True)),
-        (["--trace-memory", "--trace-buffer=9M", "--trace-stacks"], ("9M", True)),
+        (["--trace-tasks"], ("true", True)),
+        (["--trace-memory", "--trace-buffer=9M", "--trace-tasks"], ("9M", True)),
     ],
 )
 def test_the_options_of_provision(
@@ -150,7 +153,7 @@ def test_the_options_of_provision(
 
     def story(inventory: str, *_: Any, **wishes: Any) -> None:
         assert inventory == "lab"
-        assert (wishes["trace_memory"], wishes["trace_stacks"]) == asked
+        assert (wishes["trace_memory"], wishes["trace_tasks"]) == asked
         raise HotkitError("this is far enough")
 
     monkeypatch.setattr(provision, "provision", story)

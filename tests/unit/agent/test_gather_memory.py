@@ -9,6 +9,7 @@ import pytest
 
 from hotkit.agent import gathermemory, memholders
 from hotkit.agent.gathermemory import Capture, count_list
+from hotkit.parse.memfacts import memory_facts
 
 LISTS = {
     "processes", "cgroups", "tmpfs", "trace_buffers", "pmem_spaces", "hugepages",
@@ -56,7 +57,7 @@ def test_hostile_contents(tmp_path):
     document = Capture(tmp_path).take()
     assert document["texts"]["vmstat"] == "nr_free_pages 12\n"
     assert "\ufffd" in document["texts"]["meminfo"]
-    assert document["record"]["traced"] == []
+    assert document["record"]["traced_tasks"] == []
     assert document["record"]["cpus_online"] is None
     assert any("CPUs online could not be read" in item for item in document["record"]["problems"])
     json.dumps(document).encode("ascii")
@@ -113,11 +114,39 @@ def test_a_trace_from_boot(tmp_path):
     traced(tmp_path)
     put(tmp_path, "proc/cmdline", b"quiet trace_event=kmem:mm_page_alloc,kmem:mm_page_free\n")
     record = Capture(tmp_path).take()["record"]
-    assert [(item["name"], item["size_bytes"]) for item in record["traced"]] == [
-        ("cat", 8192), ("dhclient", 4096)
-    ]  # fmt: skip
+    assert record["traced_tasks"] == [
+        {"name": "cat: kernel", "size_bytes": 8192},
+        {"name": "dhclient: kernel", "size_bytes": 4096},
+    ]
+    assert "traced" not in record, "tasks' pages are in Slab and PageTables too: they name nothing"
     assert record["trace"]["from_boot"] and record["trace"]["allocations"] == 2
     assert not any("trace of page_alloc" in item for item in record["problems"])
+
+
+def test_a_trace_with_stacks_names_functions(tmp_path):
+    traced(tmp_path)
+    stacks = Path(__file__).parents[2] / "data/memory/traces/stacks.txt"
+    put(tmp_path, "sys/kernel/tracing/trace", stacks.read_bytes())
+    put(tmp_path, "sys/kernel/tracing/per_cpu/cpu0/stats", b"overrun: 0\nnow ts: 99999.0\n")
+    record = Capture(tmp_path).take()["record"]
+    assert record["trace"]["by"] == "function" and "traced_tasks" not in record
+    assert record["traced"][0]["name"] == "do_huge_pmd_anonymous_page"
+    facts = memory_facts("m1", {"meminfo": "MemTotal: 9 kB\nMemFree: 1 kB\n"}, record)
+    assert facts.traced is not None and facts.traced[0].size_bytes == 2 << 20
+
+
+def test_what_a_task_took_by_use(tmp_path):
+    traced(tmp_path)
+    tasks = Path(__file__).parents[2] / "data/memory/traces/tasks.txt"
+    put(tmp_path, "sys/kernel/tracing/trace", tasks.read_bytes())
+    put(tmp_path, "sys/kernel/tracing/per_cpu/cpu0/stats", b"overrun: 0\nnow ts: 99999.0\n")
+    record = Capture(tmp_path).take()["record"]
+    assert [(item["name"], item["size_bytes"] // 4096) for item in record["traced_tasks"]] == [
+        ("python3: processes, files", 560), ("python3: kernel", 1),
+        ("qemu-system-x86: kernel", 1), ("qemu-system-x86: processes, files", 1),
+    ]  # fmt: skip
+    facts = memory_facts("m1", {"meminfo": "MemTotal: 9 kB\nMemFree: 1 kB\n"}, record)
+    assert facts.traced is None and facts.traced_tasks is not None
 
 
 def test_a_trace_that_is_not_the_whole_truth(tmp_path):
