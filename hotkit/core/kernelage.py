@@ -7,7 +7,7 @@ import re
 from hotkit.core.memfacts import MemoryFacts
 
 _SINCE = {
-    "KReclaimable": (4, 20), "Percpu": (4, 20), "Zswapped": (5, 19), "SecPageTables": (6, 1),
+    "KReclaimable": (4, 20), "Percpu": (4, 19), "Zswapped": (5, 19), "SecPageTables": (6, 1),
     "Unaccepted": (6, 5), "Balloon": (6, 16),
 }  # fmt: skip
 

@@ -208,7 +208,7 @@ def per_cpu_areas(facts: MemoryFacts, outside: int) -> MemoryItem:
 
 
 def huge_pages(facts: MemoryFacts) -> MemoryItem:
-    """Hugetlb: pools of huge pages, used or not. Before 4.18 meminfo has its default size only."""
+    """Hugetlb: pools of huge pages, used or not. Before 4.16 meminfo has its default size only."""
     meminfo = facts.meminfo
     page = meminfo.get("Hugepagesize", 0)
     size = meminfo.get("Hugetlb", meminfo.get("HugePages_Total", 0) * page)

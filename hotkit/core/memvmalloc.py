@@ -91,7 +91,7 @@ def vmalloc_used(facts: MemoryFacts, vmalloc: Vmalloc) -> tuple[int, str | None]
     """Vmalloc memory in use, stacks among it, and what is odd about the figure.
 
     VmallocUsed counts pages since 5.3. It is 0 from 4.4 to 5.2, and address space before; Percpu
-    and KReclaimable (both 4.20) tell the last kind.
+    (4.19) and KReclaimable (4.20) tell the last kind.
     """
     used = facts.meminfo.get("VmallocUsed", 0)
     listed = vmalloc.ram_bytes + vmalloc.stack_bytes
