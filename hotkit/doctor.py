@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +89,8 @@ def _vms(
 
 
 def _tools() -> dict[str, str | None]:
-    # Ansible comes with hotkit, into the same environment.
-    ansible = Path(sys.executable).parent / "ansible-playbook"
-    found: dict[str, str | None] = {}
-    for name in _PACKAGES:
-        path = ansible if ansible.exists() and name == ansible.name else which(name)
-        found[name] = str(path) if path else None
-    return found
+    found = {name: which(name) for name in _PACKAGES}
+    # Ansible comes with hotkit, as a module of the same Python.
+    ansible = find_spec("ansible")
+    found["ansible-playbook"] = Path(ansible.origin) if ansible and ansible.origin else None
+    return {name: str(path) if path else None for name, path in found.items()}

@@ -16,7 +16,7 @@ from typing import Any
 
 from hotkit import assets
 from hotkit.errors import ExitCode, HotkitError
-from hotkit.host.ansible_env import ansible_env
+from hotkit.host.ansible_env import ansible_env, ansible_program
 from hotkit.host.processes import end_marked
 from hotkit.host.run import clean_env
 
@@ -188,6 +188,7 @@ class PlaybookRun:
             cancel_callback=self._cancelled.is_set,
             **{key: value for key, value in what.items() if value is not None},
         )
+        runner.config.command[:1] = ansible_program("playbook")
         runner.config.env = _environment(runner.config.env) | {_MARK: str(self.folder)}
         return runner
 

@@ -1,4 +1,4 @@
-"""The environment of every Ansible program that we start: our configuration and our roles."""
+"""How every Ansible program is started: by our own Python, with our configuration and our roles."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from pathlib import Path
 from hotkit import assets
 
 _HANDED_ON = ("ANSIBLE_VAULT_PASSWORD_FILE", "ANSIBLE_VAULT_IDENTITY_LIST")
+
+
+def ansible_program(name: str) -> list[str]:
+    """The words that start ansible-`name` (playbook, inventory, vault).
+
+    Not the script of that name: it need not lie beside our Python (`pip install --user`), and its
+    Python must have the hotkit that calls, which the filters beside the playbooks import. -P: a
+    folder or file of the user's in the current directory is no module of ours.
+    """
+    return [sys.executable, "-P", "-m", "ansible", name]
 
 
 def ansible_env() -> dict[str, str]:
@@ -22,7 +32,6 @@ def ansible_env() -> dict[str, str]:
         "ANSIBLE_ROLES_PATH": str(assets.asset("roles")),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_NOCOLOR": "1",
-        # ansible-playbook is found through runner by name: the one beside our own Python counts.
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "PYTHONWARNINGS": "ignore",
     }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from hotkit import assets
 from hotkit.core.plaintext import plain_line
 from hotkit.errors import ExitCode, HotkitError
-from hotkit.host.ansible_env import ansible_env
+from hotkit.host.ansible_env import ansible_env, ansible_program
 from hotkit.host.run import run
 from hotkit.host.sshway import SshWay, render, way_to
 from hotkit.host.vault import decrypted
@@ -124,8 +123,9 @@ _MISSING = object()
 def load_inventory(ref: str | Path, limit: str | None = None) -> Inventory:
     """Read, check and merge an inventory.
 
-    `ref` is a path (file or directory) or the name of a folder under inventories/; `limit` an
-    Ansible host pattern. Raises HotkitError (exit code 2) that names file, line and column.
+    `ref` is a path (file or directory) or the name of a folder under inventories/, with or without
+    `inventories/` before it; `limit` an Ansible host pattern. Raises HotkitError (exit code 2) that
+    names file, line and column.
     """
     path = find_inventory(ref)
     blocks = tuple(_read_blocks(path))
@@ -197,12 +197,13 @@ def find_inventory(ref: str | Path) -> Path:
     if path.exists():
         return path.resolve()
     shipped = assets.asset("inventories")
-    if path.parts == (path.name,) and (shipped / path.name).is_dir():
+    # As the clone has it, also from a folder in which there is no clone.
+    if path.parts in ((path.name,), (shipped.name, path.name)) and (shipped / path.name).is_dir():
         return (shipped / path.name).resolve()
     names = sorted(item.name for item in shipped.iterdir() if item.is_dir())
     raise HotkitError(
         f"no inventory {str(ref)!r}: neither a path nor a folder under inventories/",
-        hint=f"folders: {', '.join(names)}",
+        hint=f"shipped: {', '.join(names)}; one of your own: hotkit init HOST",
     )
 
 
@@ -220,8 +221,8 @@ def _schema() -> dict[str, Any]:
 
 def _merge(path: Path, limit: str | None) -> dict[str, dict[str, Any]]:
     """Hosts with merged variables, as Ansible sees them, in the order of the groups."""
-    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-inventory", "-i", path]
-    argv += ["--list", *(["--limit", limit] if limit else [])]
+    argv: list[str | Path] = [*ansible_program("inventory"), "-i", path, "--list"]
+    argv += ["--limit", limit] if limit else []
     done = run(argv, check=False, env=ansible_env(), timeout=120)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()

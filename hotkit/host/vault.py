@@ -7,12 +7,10 @@ reads the vault's password from where ANSIBLE_VAULT_PASSWORD_FILE points. Nothin
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 from hotkit.errors import HotkitError
-from hotkit.host.ansible_env import ansible_env
+from hotkit.host.ansible_env import ansible_env, ansible_program
 from hotkit.host.run import run
 
 _KEY = "__ansible_vault"
@@ -36,9 +34,8 @@ def decrypted(value: Any, known: dict[str, str], where: str) -> Any:
 
 
 def _decrypt(text: str, where: str) -> str:
-    tool = Path(sys.executable).parent / "ansible-vault"
-    done = run([tool, "decrypt", "--output", "-", "-"], input=text, env=ansible_env(), check=False,
-               timeout=60)  # fmt: skip
+    argv = [*ansible_program("vault"), "decrypt", "--output", "-", "-"]
+    done = run(argv, input=text, env=ansible_env(), check=False, timeout=60)
     if done.returncode != 0:
         said = (done.stderr.strip() or "no reason").splitlines()[-1]
         raise HotkitError(
