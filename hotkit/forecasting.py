@@ -11,7 +11,9 @@ from hotkit.core.bootmemory import Forecast, forecast
 from hotkit.core.bootreference import BootReference
 from hotkit.core.layout import Layout
 from hotkit.core.memfacts import MemoryFacts
+from hotkit.core.memremedies import remedies
 from hotkit.core.pmem_preflight import pmem_cost_bytes
+from hotkit.core.remedy import Remedy
 from hotkit.core.topology import Topology
 from hotkit.errors import HotkitError
 from hotkit.host.profiles import load_profile, profile_locator
@@ -35,6 +37,7 @@ class Prediction:
     reference: BootReference
     facts: MemoryFacts
     forecast: Forecast
+    remedies: tuple[Remedy, ...]
 
 
 def predict(
@@ -73,6 +76,7 @@ def predict(
         reference=boot,
         facts=facts,
         forecast=forecast(boot, layout, pmem_pages_bytes=pmem_cost_bytes(layout, virtual=virtual)),
+        remedies=remedies(facts, layout=layout, topology=topology),
     )
 
 

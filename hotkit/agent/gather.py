@@ -22,7 +22,7 @@ SCHEMA_VERSION = 1
 _MEMORY_LINES = re.compile(
     r"e820|SRAT|BIOS-provided|user-defined physical|Malformed|Early memory node ranges"
     r"|node +\d+: \[mem|Faking a node|NUMA:|No NUMA|memmap|Memory:|Kernel command line"
-    r"|percpu: Embedded|software IO TLB: mapped"
+    r"|percpu: Embedded|software IO TLB: mapped|Freeing (?:unused|SMP)"
 )
 _ND = Path("/sys/bus/nd/devices")
 _EFI_SECURE_BOOT = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import click
+from rich.console import Console
 
 from hotkit.cli.completion import inventory_names
 from hotkit.core.bootmemory import Fit
@@ -13,6 +14,7 @@ from hotkit.forecasting import predict
 from hotkit.host.profiles import merge_settings, parse_setting
 from hotkit.report.layout import show
 from hotkit.report.memoryforecast import forecast_report
+from hotkit.report.memremedies import print_remedies
 
 JSON_SCHEMA_VERSION = 1
 
@@ -88,8 +90,10 @@ def command(
             },
             "layout": found.layout.to_dict(),
             "forecast": said.to_dict(),
+            "remedies": [item.to_dict() for item in found.remedies],
         }
         click.echo(json.dumps(document, indent=1))
     else:
-        show(forecast_report(said, found.layout, found.reference))
+        show(forecast_report(said, found.layout, found.reference), "", "What can be won:")
+        print_remedies(found.remedies, Console())
     return 1 if said.fit is Fit.NO_BOOT else 0

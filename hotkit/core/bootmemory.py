@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from hotkit.core import cmdline, kernelhashes
-from hotkit.core.bootreference import NODE_BYTES, BootReference, kept, swiotlb_node
+from hotkit.core.bootreference import NODE_DATA_BYTES, BootReference, highest, kept, swiotlb_node
 from hotkit.core.layout import Layout
 from hotkit.core.ranges import Range, RangeSet
 from hotkit.core.savings import smaller_hash_bytes
@@ -35,6 +35,8 @@ _EARLY_BYTES = 40 * MIB
 # Of what is in use and cannot be given back on a machine with enough memory, so much is needed:
 # page lists and slabs shrink under pressure. Least, likely, most (docs/memory.md: bisected).
 _NEED = (0.6, 0.8, 1.25)
+# What of MemTotal is in use after the boot where memory is short (153 MiB: 74 %; lab-small, 6.1).
+_FILLED = 0.75
 # What is used hours after the boot says little about booting.
 FRESH_S = 3600.0
 
@@ -159,9 +161,10 @@ def forecast(
     memtotal = _memtotal(reference, layout, ram, image_change_bytes)
     total = sum(item.size_bytes for item in ram.values())
     terms = _terms(reference, layout, ram, pmem_pages_bytes, trace_bytes)
-    change = sum(term.change_bytes for term in terms)
-    now = reference.used_bytes
-    likely = max(0, now + change)
+    whole = max(0, reference.used_bytes + sum(term.change_bytes for term in terms))
+    squeezed = _squeezed(reference, whole, sum(memtotal.values()))
+    terms += squeezed
+    likely = whole + sum(term.change_bytes for term in squeezed)
     doubt = max(int(USED_DOUBT * likely), USED_DOUBT_BYTES)
     fewer = reference.cpus_online - _cpus_online(reference, layout)
     metal = max(0, fewer) * (CPU_MOST_BYTES - CPU_BYTES)
@@ -182,7 +185,7 @@ def forecast(
         reference=reference.name,
         nodes=nodes,
         used=used,
-        need=_need(reference, used),
+        need=_need(reference, whole),
         terms=terms,
     )
 
@@ -194,15 +197,16 @@ def _memtotal(
     lowest = min(ram, key=lambda node: ram[node].ranges[0].start, default=None)
     total = sum(item.size_bytes for item in ram.values())
     early = kernelhashes.early_bytes(total, len(ram))
-    image = reference.image.size_bytes + image_change
+    image = reference.image_bytes + image_change
     possible = _cpus_possible(reference, layout)
-    bounce = swiotlb_node(ram)
+    bounce, top = swiotlb_node(ram), reference.top_bytes
     found = {}
     for node, ranges in ram.items():
         here = [cpu for cpu in possible if (reference.cpu_nodes[cpu] in ram or node == lowest)]
         mine = sum(reference.cpu_nodes[cpu] == node or reference.cpu_nodes[cpu] not in ram
                    for cpu in here)  # fmt: skip
-        residual = reference.residual(node) if node in reference.nodes else NODE_BYTES
+        residual = reference.residual(node) if node in reference.nodes else NODE_DATA_BYTES
+        residual += top * ((node == highest(ram)) - (node == highest(reference.ram)))
         takes = kept(
             ranges,
             image=_image_part(reference, layout, ranges, image, node == lowest),
@@ -218,7 +222,7 @@ def _image_part(
     reference: BootReference, layout: Layout, ranges: RangeSet, image: int, lowest: bool
 ) -> int:
     """How much of the kernel lies on this node: at its fixed place, or as the firmware did it."""
-    if not reference.image:
+    if reference.image_at is None:
         return 0  # in the residual, wherever it lay
     if "nokaslr" in layout.args:
         return RangeSet((Range(_LOAD_AT, _LOAD_AT + image),)).intersect(ranges).size_bytes
@@ -285,6 +289,15 @@ def _terms(
     return tuple(term for term in found if term.change_bytes)
 
 
+def _squeezed(reference: BootReference, used: int, total: int) -> tuple[Term, ...]:
+    """Page cache that a small machine gives back: kswapd keeps a part of its RAM free."""
+    fits = max(int(_FILLED * total), used - reference.reclaimable_bytes)
+    if fits >= used:
+        return ()
+    sentence = "page cache that does not fit is given back, or is not read ahead"
+    return (Term(name="page cache", change_bytes=fits - used, sentence=sentence),)
+
+
 def _smaller_hashes(layout: Layout) -> bool:
     return bool(cmdline.values(layout.cmdline, "dhash_entries"))
 
@@ -316,14 +329,17 @@ def _shares(
     return found
 
 
-def _need(reference: BootReference, used: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The MemTotal that booting takes: the initramfs at its largest, or the services."""
+def _need(reference: BootReference, used: int) -> tuple[int, int, int]:
+    """The MemTotal that booting takes: the initramfs at its largest, or the services.
+
+    `used` is what would be in use if there were room for all of it.
+    """
     initramfs = _EARLY_BYTES + reference.initrd_bytes + reference.initrd_unpacked_bytes
     # Of a machine that has been up for long only what the kernel holds is certain: users' programs
     # need not be there after a boot.
     fresh = reference.uptime_s <= FRESH_S
-    certain = used[1] - reference.reclaimable_bytes - (0 if fresh else reference.programs_bytes)
-    services = max(0, used[1] - reference.reclaimable_bytes)
+    certain = used - reference.reclaimable_bytes - (0 if fresh else reference.programs_bytes)
+    services = max(0, used - reference.reclaimable_bytes)
     return (
         int(max(_NEED[0] * certain, 0.8 * initramfs)),
         int(max(_NEED[1] * services, initramfs)),

@@ -9,23 +9,22 @@ from hotkit.core.footprint import struct_pages_bytes
 from hotkit.core.kernelhashes import early_bytes
 from hotkit.core.labels import Label
 from hotkit.core.ranges import Range, RangeSet
-from hotkit.core.units import GIB, KIB, MIB
+from hotkit.core.units import GIB, KIB, PAGE_BYTES
 
 FOUR_GIB = 4 * GIB
-# Where the log does not say: static, reserved and dynamic part of one CPU ("Embedded 61 pages/cpu",
-# Linux 6.1), and the default of swiotlb (IO_TLB_DEFAULT_SIZE).
+# Where the log does not say: what one CPU takes of the first chunk ("Embedded 61 pages/cpu", 6.1).
 PERCPU_BYTES = 244 * KIB
-# Struct pglist_data, section maps and the first page tables of a node that nobody has seen.
-NODE_BYTES = 2 * MIB
+# struct pglist_data, what each node keeps (NODE_DATA in the boot log: 172 KiB, Linux 6.1).
+NODE_DATA_BYTES = 172 * KIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootReference:
     """One boot of a machine; every mapping is by node, sizes in bytes.
 
-    `ram` is System RAM (/proc/iomem), `memtotal` and `memfree` are the nodes' own. `image` is where
-    the kernel lay (from the first byte of its code to the last of its bss), empty when the source
-    does not say; `swiotlb_bytes` the bounce buffers of devices with 32-bit addresses, 0 where there
+    `ram` is System RAM (/proc/iomem), `memtotal` and `memfree` are the nodes' own. `image_at` is
+    the address where the kernel began, None when the source does not say, `image_bytes` what it
+    kept; `swiotlb_bytes` the bounce buffers of devices with 32-bit addresses, 0 where there
     are none. `cpu_nodes` maps every possible CPU to its node. Of what is used,
     `reclaimable_bytes` is page cache and reclaimable slab, `programs_bytes` anonymous memory,
     shared memory and huge pages: what a machine that has been up for days may hold for its users.
@@ -40,7 +39,8 @@ class BootReference:
     ram: Mapping[int, RangeSet]
     memtotal: Mapping[int, int]
     memfree: Mapping[int, int]
-    image: RangeSet = field(default_factory=RangeSet)
+    image_at: int | None = None
+    image_bytes: int = 0
     swiotlb_bytes: int = 0
     cpu_nodes: Mapping[int, int] = field(default_factory=dict)
     cpus_online: int = 1
@@ -71,14 +71,35 @@ class BootReference:
     def residual(self, node: int) -> int:
         """What boot code kept of a node beyond what `kept` computes: the same in the next boot."""
         ram = self.ram[node]
+        mine = self.image_at is not None and bool(ram.intersect(_page(self.image_at)))
         here = kept(
             ram,
-            image=self.image.intersect(ram).size_bytes,
+            image=self.image_bytes if mine else 0,
             swiotlb=self.swiotlb_bytes if node == swiotlb_node(self.ram) else 0,
             percpu=self.percpu_first_bytes * sum(n == node for n in self.cpu_nodes.values()),
             early=early_bytes(self.ram_bytes, len(self.nodes)),
         )
         return ram.size_bytes - self.memtotal[node] - here
+
+    @property
+    def top_bytes(self) -> int:
+        """Of the residual, what lies at the highest RAM, on whatever node that is.
+
+        Boot code that asks for no node gets the highest (mm/memblock.c, top down): section maps,
+        page tables. Seen as what the highest node keeps and a node needs not; 0 with one node.
+        """
+        if len(self.nodes) < 2:
+            return 0
+        return max(0, self.residual(highest(self.ram)) - NODE_DATA_BYTES)
+
+
+def _page(address: int) -> RangeSet:
+    return RangeSet((Range(address, address + PAGE_BYTES),))
+
+
+def highest(ram: Mapping[int, RangeSet]) -> int:
+    """The node with the highest RAM. Raises ValueError without any."""
+    return max((node for node in ram if ram[node]), key=lambda node: ram[node].ranges[-1].end)
 
 
 def kept(ram: RangeSet, *, image: int, swiotlb: int, percpu: int, early: int) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from hotkit.core.bootreference import BootReference
 from hotkit.core.labels import label_of
 from hotkit.core.memfacts import MemoryFacts
-from hotkit.core.ranges import RangeSet
 from hotkit.core.topology import Topology
 from hotkit.core.units import MIB
 from hotkit.errors import HotkitError
@@ -43,7 +42,6 @@ def reference_from_capture(
         ram={node: item for node, item in ram.items() if item},
         memtotal={node: sizes["MemTotal"] for node, sizes in nodes.items()},
         memfree={node: sizes["MemFree"] for node, sizes in nodes.items()},
-        image=RangeSet(),
         cpu_nodes={cpu.number: cpu.node for cpu in topology.cpus},
         cpus_online=facts.cpus_online or len(topology.cpus) or 1,
         reclaimable_bytes=min(used, max(0, reclaimable - whole.get("Shmem", 0))),

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hotkit.core.bootreference import PERCPU_BYTES, BootReference
-from hotkit.core.units import MIB, PAGE_BYTES
+from hotkit.core.ranges import RangeSet
+from hotkit.core.units import KIB, MIB, PAGE_BYTES
 from hotkit.errors import HotkitError
 from hotkit.parse.cpulist import parse_cpulist
 from hotkit.parse.iomem import parse_iomem
@@ -15,6 +16,9 @@ from hotkit.parse.meminfo import parse_meminfo
 from hotkit.parse.observed import observe
 
 _PERCPU = re.compile(r"percpu: Embedded (\d+) pages/cpu")
+_FREED = re.compile(
+    r"Freeing (?:unused kernel image|unused decrypted|SMP alternatives)[^:]*memory: (\d+)K"
+)
 _SWIOTLB = re.compile(r"software IO TLB: mapped .*\((\d+)MB\)")
 _IMAGE = ("Kernel code", "Kernel rodata", "Kernel data", "Kernel bss")
 # Of init_size (what the kernel wants to unpack itself, boot/header.S), that much stays taken:
@@ -48,6 +52,7 @@ def reference_from_facts(
         cpu_nodes = {cpu: cpu_nodes.get(cpu, first) for cpu in possible}
     lines = "\n".join(facts.get("dmesg_memory") or ())
     percpu = _PERCPU.search(lines)
+    image = parse_iomem(str(facts["iomem"])).named(*_IMAGE, depth=None)
     size, unpacked = _initramfs(facts, kernel)
     found = BootReference(
         name=observed.host,
@@ -56,7 +61,8 @@ def reference_from_facts(
         ram={node: item for node, item in ram.items() if item},
         memtotal={node: fields["MemTotal"] for node, fields in sizes.items()},
         memfree={node: fields.get("MemFree", 0) for node, fields in sizes.items()},
-        image=parse_iomem(str(facts["iomem"])).named(*_IMAGE, depth=None),
+        image_at=image.ranges[0].start if image else None,
+        image_bytes=_kept_of(image, lines),
         swiotlb_bytes=_swiotlb(lines),
         cpu_nodes=cpu_nodes,
         cpus_online=len(observed.cpus_online) or 1,
@@ -84,6 +90,17 @@ def image_change(facts: Mapping[str, Any], kernel: str, init_bytes: int = 0) -> 
     running = sizes.get(f"vmlinuz-{facts.get('kernel_release')}")
     coming = init_bytes or sizes.get(kernel.rpartition("/")[2])
     return int((coming - running) * _IMAGE_SHARE) if running and coming else 0
+
+
+def _kept_of(image: RangeSet, lines: str) -> int:
+    """What the kernel keeps of its image: from end to end, less what the log says it gave back.
+
+    Without such lines (free_initmem(), free_kernel_image_pages()) what /proc/iomem names of it.
+    """
+    freed = sum(int(size) for size in _FREED.findall(lines)) * KIB
+    if not image or not freed:
+        return image.size_bytes
+    return image.ranges[-1].end - image.ranges[0].start - freed
 
 
 def _swiotlb(lines: str) -> int:
