@@ -25,17 +25,22 @@ _DIRECT_PLACES = (
 # Who asks for pages that fields do count: page cache, anonymous memory, slabs, page tables, huge
 # pages, per-CPU areas. Names as hotkit/agent/stackname.py takes them from a stack (4.19 to 6.18).
 _COUNTED = re.compile(
-    r"_*(?:allocate_slab|alloc_slab_page|new_slab|_*slab_alloc(?:_node)?|kmem_cache_alloc\w*|kmem_getpages"
+    r"_*(?:"
+    r"allocate_slab|alloc_slab_page|new_slab|slab_alloc(?:_node)?|kmem_cache_alloc\w*|kmem_getpages"
     r"|cache_grow\w*|cache_alloc_refill|kmalloc_(?:large|order)\w*"
     r"|filemap_\w+|page_cache_\w+|pagecache_get_page|read_pages|do_read_cache_\w+"
     r"|do_page_cache_ra|grow_(?:dev|buffers)\w*|bdev_getblk|shmem_\w+|ra_alloc_folio"
     r"|do_(?:anonymous_page|cow_fault|wp_page|swap_page|huge_pmd_\w+|fault|pte_missing)|wp_page_copy"
+    r"|(?:vma_)?alloc_(?:anon|swap|charge|demote)_folio\w*|folio_prealloc"
     r"|handle_(?:mm|pte)_fault|(?:swap|swapin|read_swap)_\w+|khugepaged\w*|collapse_\w+"
     r"|copy_(?:pte|pmd|page)_range|copy_present_\w+|dup_mm\w*|migrate_\w+|move_to_new_\w+"
+    r"|alloc_migration_target|alloc_misplaced_dst\w*|compaction_alloc"
     r"|pte_alloc\w*|pmd_alloc\w*|pud_alloc\w*|p4d_alloc\w*|pgd_alloc\w*"
     r"|pcpu_\w+|\w*hugetlb\w*|\w*huge_page|\w*gigantic\w*)(?: \[.*\])?"
 )
 _SMALL_BYTES = 64 * KIB
+_BY_PLACE = "allocinfo"
+_KMALLOC = "kmalloc() of more than 8 KiB may be among the names, and in slab as well"
 _MORE = (
     "more is named than is in use: something is counted twice, or the sources are of different "
     "moments"
@@ -75,7 +80,7 @@ def no_field(
         kind=Kind.UNEXPLAINED,
         source="what is left",
         nodes=rest_nodes,
-        note=_MORE if rest < 0 else None,
+        note=_MORE if rest < 0 else _KMALLOC if _from_stacks(named) else None,
         next_command=next_command(facts),
     )
     if not named:
@@ -92,6 +97,10 @@ def no_field(
 
 def _sum(items: Iterable[MemoryItem]) -> int:
     return sum(item.size_bytes for item in items)
+
+
+def _from_stacks(named: Iterable[MemoryItem]) -> bool:
+    return any(item.kind is Kind.NAMED and item.source != _BY_PLACE for item in named)
 
 
 def next_command(facts: MemoryFacts) -> str:
@@ -183,7 +192,7 @@ def _by_name(facts: MemoryFacts, vmalloc: Vmalloc, counted: set[str]) -> Iterabl
     """
     same = [pattern for name, pattern in _SAME.items() if name in counted]
     if facts.alloc_sites is not None:
-        source, names = "allocinfo", _sites(facts)
+        source, names = _BY_PLACE, _sites(facts)
     elif facts.page_owner is not None:
         source, names = "page_owner", _holders(facts.page_owner, vmalloc)
     else:

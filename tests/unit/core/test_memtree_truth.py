@@ -161,6 +161,7 @@ def test_sources_with_names_explain_only_what_no_field_counts():
         ("alloc_page_ext", Kind.NAMED),
         ("unexplained", Kind.UNEXPLAINED),
     ]
+    assert "kmalloc() of more than 8 KiB may be among the names" in named[-1].note
     counted = replace(facts, vmstat={"nr_memmap_pages": 1280})
     names = [item.name for item in explain(counted).items[-1].children]
     assert names[:2] == ["struct pages of memory that came after boot", "mlx5_alloc [mlx5_core]"]
@@ -168,6 +169,32 @@ def test_sources_with_names_explain_only_what_no_field_counts():
     slabs = replace(site, place="mm/slub.c:1")
     by_site = explain(replace(facts, alloc_sites=(site, slabs))).items[-1].children
     assert [item.name for item in by_site] == ["d (kernel/dma/direct.c)", "unexplained"]
+
+
+@pytest.mark.parametrize(
+    ("name", "counted"),
+    [
+        *((name, True) for name in (
+            "allocate_slab", "___slab_alloc", "shmem_alloc_folio", "__filemap_get_folio",
+            "page_cache_ra_unbounded", "do_anonymous_page", "alloc_anon_folio", "wp_page_copy",
+            "do_huge_pmd_anonymous_page", "vma_alloc_anon_folio_pmd", "pte_alloc_one",
+            "__pmd_alloc", "pgd_alloc", "pcpu_populate_chunk", "alloc_buddy_hugetlb_folio", "__handle_mm_fault",
+            "alloc_charge_folio", "compaction_alloc", "grow_dev_page", "kernel_clone",
+            "dup_task_struct", "filemap_alloc_folio [ext4]",
+        )),
+        *((name, False) for name in (
+            "pipe_write", "skb_page_frag_refill", "vmemmap_alloc_block", "rb_allocate_pages",
+            "__pollwait", "mlx5_alloc_page [mlx5_core]", "alloc_page_ext", "xfs_buf_alloc_pages",
+        )),
+    ],
+)  # fmt: skip
+def test_functions_whose_pages_a_field_counts(name, counted):
+    facts = MemoryFacts(
+        name="x", meminfo={"MemTotal": 9 * MIB, "MemFree": 0},
+        traced=(Held(name=name, size_bytes=MIB),),
+    )  # fmt: skip
+    names = [item.name for item in explain(facts).items[-1].walk()]
+    assert (name not in names) is counted
 
 
 def test_more_named_than_in_use_is_said():
