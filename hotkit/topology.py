@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from hotkit.assets import asset
 from hotkit.core.topology import Topology
 from hotkit.errors import HotkitError
 from hotkit.host.inventory import load_inventory
+from hotkit.host.onescript import one_script
 from hotkit.host.script import run_here, run_over
 from hotkit.host.sshway import SshWay
 from hotkit.parse.capture import topology_from_dmesg
@@ -47,7 +47,7 @@ def load_topology(ref: str, inventory: str | Path | None = None) -> Topology:
 
 def gather_script() -> str:
     """The one script that prints the facts of a machine."""
-    return files("hotkit.agent").joinpath("gather.py").read_text(encoding="utf-8")
+    return one_script("hotkit.agent", ("bootimages", "gather"), "gather")
 
 
 def gather_local() -> dict[str, Any]:

@@ -10,8 +10,9 @@ import base64
 import json
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.resources import files
 from typing import Any
+
+from hotkit.topology import gather_script
 
 # Linux takes 128 KiB for one argument (MAX_ARG_STRLEN, include/uapi/linux/binfmts.h), and the
 # whole ssh command line is one argument of the local shell.
@@ -28,8 +29,7 @@ class GatherFailed(Exception):
 
 def gather_command() -> str:
     """The shell command that runs the gather script and prints its JSON."""
-    source = files("hotkit.agent").joinpath("gather.py").read_bytes()
-    packed = base64.b64encode(zlib.compress(source, 9)).decode()
+    packed = base64.b64encode(zlib.compress(gather_script().encode(), 9)).decode()
     # Root sees real addresses and the binary SRAT; a user who may become root silently does so.
     command = (
         'S=; [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && S="sudo -n"; }; '
