@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hotkit.core.memfacts import MemoryFacts, VmallocArea, Zone
-from hotkit.core.meminfofields import unknown
+from hotkit.core.meminfofields import INSIDE, PARTS, unknown
 from hotkit.core.plaintext import plain_line
 from hotkit.core.units import MIB, PAGE_BYTES
 from hotkit.errors import HotkitError
@@ -28,6 +28,7 @@ from hotkit.parse.zoneinfo import parse_zoneinfo
 
 _NODE_FILE = re.compile(r"node(\d{1,4})-meminfo")
 _VMSTAT = re.compile(r"(?P<name>[a-z][a-z0-9_]{1,60}) (?P<count>[0-9]{1,20})")
+_NOT_RAM = {"VmallocUsed", "MemFree"}
 # The kernel takes and gives back vmalloc memory between two files of one capture.
 _VMALLOC_DRIFT_BYTES = MIB
 _VMALLOC_DRIFT_SHARE = 100  # one part in
@@ -125,11 +126,23 @@ def _meminfo(name: str, texts: Mapping[str, str], problems: list[str]) -> dict[s
     found, said = read_meminfo(texts["meminfo"])
     problems += said
     _need(name, found)
+    _drop_impossible(found, "meminfo", problems)
     if found["MemFree"] > found["MemTotal"]:
         problems.append("meminfo: more is free than there is: one of the two figures is damaged")
     if "MemAvailable" not in found:
         problems.append("meminfo: no MemAvailable: kernels before 3.14 do not estimate it")
     return found
+
+
+def _drop_impossible(fields: dict[str, int], source: str, problems: list[str]) -> None:
+    """Leave out parts of RAM that are larger than it: cut digits, or a counter below zero.
+
+    VmallocUsed may be: it was address space once.
+    """
+    for field in [name for name in fields if name in (PARTS | INSIDE.keys()) - _NOT_RAM]:
+        if fields[field] > fields["MemTotal"]:
+            problems.append(f"{source}: {field} is larger than MemTotal and is left out")
+            del fields[field]
 
 
 def _need(name: str, meminfo: Mapping[str, int]) -> None:
@@ -153,6 +166,7 @@ def _nodes(texts: Mapping[str, str], problems: list[str]) -> dict[int, dict[str,
         if lost:
             problems.append(f"{source}: no {' and no '.join(lost)}: this node is left out")
         else:
+            _drop_impossible(found, source, problems)
             nodes[int(match[1])] = found
     return nodes
 

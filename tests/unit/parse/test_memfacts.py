@@ -171,6 +171,7 @@ def test_a_record_with_something_odd_keeps_the_rest(change, sentence):
         ({"meminfo": MEMINFO + "HugePages_Total: 12"}, "line 4: may be cut short and is left out"),
         ({"meminfo": MEMINFO + MEMINFO}, "line 4: is there a second time and not counted"),
         ({"meminfo": "MemTotal: 10 kB\nMemFree: 11 kB\n"}, "more is free than there is"),
+        ({"meminfo": MEMINFO + "Slab: 18446744073709551612 kB\n"}, "Slab is larger than MemTotal"),
         ({"zoneinfo": "\x00\x01"}, "this is no zoneinfo"),
     ],
 )  # fmt: skip
