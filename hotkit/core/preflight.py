@@ -120,16 +120,21 @@ def _memory(
         ways = f"{hint}; what can be won: hotkit memory predict"
         yield refused, Concern("memory", message, ways)
     elif forecast is not None:
-        fast = {item.node for item in layout.nodes if item.role == "fast"}
-        room = sum(node.memtotal_bytes for node in forecast.nodes if node.node in fast)
-        used = format_size(forecast.used[1])
-        if forecast.used[1] > room:
-            yield (
-                False,
-                Concern(
-                    "memory",
-                    f"{used} will be in use after boot, the fast tier has {format_size(room)}: what is "
-                    "started at boot fills it and goes on in the slow tier",
-                    "stop services, or ask for a larger fast tier",
-                ),
-            )
+        yield from _spills(layout, forecast)
+
+
+def _spills(layout: Layout, forecast: Forecast) -> Iterator[tuple[bool, Concern]]:
+    """A fast tier that boot alone fills."""
+    fast = {item.node for item in layout.nodes if item.role == "fast"}
+    room = sum(node.memtotal_bytes for node in forecast.nodes if node.node in fast)
+    if forecast.used[1] > room:
+        used, has = format_size(forecast.used[1]), format_size(room)
+        yield (
+            False,
+            Concern(
+                "memory",
+                f"{used} will be in use after boot, the fast tier has {has}: what is started at "
+                "boot fills it and goes on in the slow tier",
+                "stop services, or ask for a larger fast tier",
+            ),
+        )
