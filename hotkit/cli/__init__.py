@@ -15,6 +15,7 @@ from hotkit.errors import ExitCode, HotkitError
 # imported when asked for, so that `hotkit --help` does not pay for pandas.
 COMMANDS = {
     "compare": "compare",
+    "completion": "completion_script",
     "doctor": "doctor",
     "export": "export",
     "guest": "guest",

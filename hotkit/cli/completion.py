@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 from click.shell_completion import CompletionItem
 
-from hotkit.assets import asset
+from hotkit.assets import asset, data
 from hotkit.errors import HotkitError
 
 
@@ -14,7 +16,36 @@ def inventory_names(
 ) -> list[CompletionItem]:
     """The folders under inventories/, and files for whoever keeps an inventory elsewhere."""
     folders = sorted(item.name for item in asset("inventories").iterdir() if item.is_dir())
-    found = [CompletionItem(name) for name in folders if name.startswith(incomplete)]
+    return _names_or_files(folders, incomplete)
+
+
+def machine_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The lab's machines, each of which has a file of variables."""
+    folder = asset("inventories") / "lab" / "host_vars"
+    names = sorted(item.stem for item in folder.glob("*.yml"))
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def topology_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """`local`, the lab's machines, the beginning of an address, and captures in files."""
+    machines = [str(item.value) for item in machine_names(ctx, param, "")]
+    return _names_or_files(["local", *machines, "ssh://"], incomplete)
+
+
+def profile_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The shipped profiles, and files. A reader of YAML would take longer than all the rest."""
+    text = data("profiles.yml").read_text(encoding="utf-8")
+    return _names_or_files(re.findall(r"(?m)^  ([\w-]+):$", text), incomplete)
+
+
+def _names_or_files(names: list[str], incomplete: str) -> list[CompletionItem]:
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="file")]
 
 

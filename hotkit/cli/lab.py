@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from hotkit import lab
+from hotkit.cli.completion import machine_names
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host import labssh
 from hotkit.host.console import attach
@@ -23,7 +24,7 @@ DEFAULT = "lab-2s-256g"
 _inventory = click.option(
     "-i", "--inventory", default="lab", show_default=True, help="Where machines are described."
 )
-_names = click.argument("names", nargs=-1, metavar="[MACHINE]...")
+_names = click.argument("names", nargs=-1, metavar="[MACHINE]...", shell_complete=machine_names)
 
 
 @click.group()
@@ -100,7 +101,7 @@ def status(names: tuple[str, ...], inventory: str, as_json: bool) -> int:
 
 
 @command.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name", required=False, metavar="[MACHINE]")
+@click.argument("name", required=False, metavar="[MACHINE]", shell_complete=machine_names)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
 def ssh(name: str | None, words: tuple[str, ...]) -> None:
     """Log in, or run a command there. One word goes to the machine's shell, as with ssh.
@@ -116,7 +117,7 @@ def ssh(name: str | None, words: tuple[str, ...]) -> None:
 
 
 @command.command()
-@click.argument("name", required=False, metavar="[MACHINE]")
+@click.argument("name", required=False, metavar="[MACHINE]", shell_complete=machine_names)
 def console(name: str | None) -> None:
     """Join the serial console (GRUB's menu, the kernel's messages, a login). Ctrl-] leaves.
 
@@ -129,7 +130,7 @@ def console(name: str | None) -> None:
 
 
 @command.command()
-@click.argument("name", required=False, metavar="[MACHINE]")
+@click.argument("name", required=False, metavar="[MACHINE]", shell_complete=machine_names)
 @click.option("-n", "--lines", type=click.IntRange(1), help="Only the last so many lines.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as more comes, until Ctrl-C.")
 def logs(name: str | None, lines: int | None, follow: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hotkit.cli.completion import inventory_names, profile_names, topology_names
 from hotkit.cli.lazygroup import LazyGroup
 from hotkit.errors import ExitCode
 from hotkit.host.profiles import merge_settings, parse_setting
@@ -23,11 +24,20 @@ def command() -> None:
 
 
 @command.command("plan")
-@click.argument("profile", metavar="PROFILE")
+@click.argument("profile", metavar="PROFILE", shell_complete=profile_names)
 @click.option(
-    "--topology", metavar="TOPOLOGY", required=True, help="See `hotkit topology show -h`."
+    "--topology",
+    metavar="TOPOLOGY",
+    shell_complete=topology_names,
+    required=True,
+    help="See `hotkit topology show -h`.",
 )
-@click.option("--inventory", metavar="INVENTORY", help="Where to look for a host of that name.")
+@click.option(
+    "--inventory",
+    metavar="INVENTORY",
+    shell_complete=inventory_names,
+    help="Where to look for a host of that name.",
+)
 @click.option("--style", type=click.Choice(["$", "%"]), help="Spelling of regions; `$` by default.")
 @click.option(
     "--size-means",
@@ -92,10 +102,24 @@ def plan_command(
 @command.command("check")
 @click.argument("cmdline", metavar="CMDLINE")
 @click.option(
-    "--topology", metavar="TOPOLOGY", required=True, help="See `hotkit topology show -h`."
+    "--topology",
+    metavar="TOPOLOGY",
+    shell_complete=topology_names,
+    required=True,
+    help="See `hotkit topology show -h`.",
 )
-@click.option("--profile", metavar="PROFILE", help="What is wanted: a name or a YAML file.")
-@click.option("--inventory", metavar="INVENTORY", help="Where to look for a host of that name.")
+@click.option(
+    "--profile",
+    metavar="PROFILE",
+    shell_complete=profile_names,
+    help="What is wanted: a name or a YAML file.",
+)
+@click.option(
+    "--inventory",
+    metavar="INVENTORY",
+    shell_complete=inventory_names,
+    help="Where to look for a host of that name.",
+)
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change a profile key.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def check_command(

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from hotkit.cli.completion import inventory_names, profile_names, topology_names
 from hotkit.core.grub_quote import every_layer
 from hotkit.core.grub_undo import READERS, undo
 from hotkit.report.layout import show
@@ -14,9 +15,24 @@ from hotkit.report.layout_quote import layers_report, undone_report
 
 @click.command("quote")
 @click.argument("arguments", metavar="[ARG]...", nargs=-1)
-@click.option("--profile", metavar="PROFILE", help="Quote what this profile plans instead.")
-@click.option("--topology", metavar="TOPOLOGY", help="The machine to plan it for.")
-@click.option("--inventory", metavar="INVENTORY", help="Where to look for a host of that name.")
+@click.option(
+    "--profile",
+    metavar="PROFILE",
+    shell_complete=profile_names,
+    help="Quote what this profile plans instead.",
+)
+@click.option(
+    "--topology",
+    metavar="TOPOLOGY",
+    shell_complete=topology_names,
+    help="The machine to plan it for.",
+)
+@click.option(
+    "--inventory",
+    metavar="INVENTORY",
+    shell_complete=inventory_names,
+    help="Where to look for a host of that name.",
+)
 @click.option(
     "--undo",
     "written_in",

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from hotkit.cli.completion import inventory_names, profile_names, topology_names
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.profiles import merge_settings, parse_setting
 from hotkit.report.layout import show
@@ -14,11 +15,21 @@ from hotkit.simulate import Simulation, simulate_machine, simulate_random, simul
 
 
 @click.command("simulate")
-@click.argument("profile", metavar="[PROFILE]", required=False)
+@click.argument("profile", metavar="[PROFILE]", required=False, shell_complete=profile_names)
 @click.option("--machine", metavar="NAME", help="A lab machine of the inventory; not started.")
-@click.option("--topology", metavar="TOPOLOGY", help="See `hotkit topology show -h`.")
+@click.option(
+    "--topology",
+    metavar="TOPOLOGY",
+    shell_complete=topology_names,
+    help="See `hotkit topology show -h`.",
+)
 @click.option("--random", "seed", type=int, metavar="SEED", help="A random machine and layout.")
-@click.option("--inventory", metavar="INVENTORY", help="Where to look for a machine or host.")
+@click.option(
+    "--inventory",
+    metavar="INVENTORY",
+    shell_complete=inventory_names,
+    help="Where to look for a machine or host.",
+)
 @click.option("--style", type=click.Choice(["$", "%"]), help="Spelling of regions; `$` by default.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change a profile key.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")

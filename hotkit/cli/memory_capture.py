@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from hotkit.cli.completion import inventory_names
+from hotkit.cli.options import where_hosts_are
 from hotkit.core.plaintext import plain_line
 from hotkit.memory import gather, write_capture
 
@@ -19,13 +19,7 @@ JSON_SCHEMA_VERSION = 1
 @click.command("capture")
 @click.argument("ref", metavar="HOST")
 @click.option("--out", "-o", "out", metavar="DIR", required=True, help="The directory to make.")
-@click.option(
-    "--inventory",
-    "-i",
-    metavar="INVENTORY",
-    shell_complete=inventory_names,
-    help="Where to look for a host of that name (default: in every folder of inventories/).",
-)
+@where_hosts_are
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(ref: str, out: str, inventory: str | None, as_json: bool) -> None:
     """Keep what HOST says of its memory now, in a directory of text files.

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from hotkit.cli.completion import inventory_names
+from hotkit.cli.options import where_hosts_are
 from hotkit.core.memdiff import diff
 from hotkit.memory import load_facts
 from hotkit.report.layout import show
@@ -16,13 +16,7 @@ from hotkit.report.memorydiff import diff_report
 @click.command("diff")
 @click.argument("left", metavar="A")
 @click.argument("right", metavar="B")
-@click.option(
-    "--inventory",
-    "-i",
-    metavar="INVENTORY",
-    shell_complete=inventory_names,
-    help="Where to look for hosts of these names (default: in every folder of inventories/).",
-)
+@where_hosts_are
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(left: str, right: str, inventory: str | None, as_json: bool) -> None:
     """Say what grew and what shrank between the captures A and B, node by node.

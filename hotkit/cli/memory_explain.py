@@ -6,7 +6,7 @@ import json
 
 import click
 
-from hotkit.cli.completion import inventory_names
+from hotkit.cli.options import where_hosts_are
 from hotkit.core.memtree import explain
 from hotkit.errors import HotkitError
 from hotkit.memory import load_facts
@@ -22,13 +22,7 @@ from hotkit.report.memoryaccount import account_report
     metavar="DIR",
     help="What `hotkit memory capture` kept, or files by the same names; a single file, too.",
 )
-@click.option(
-    "--inventory",
-    "-i",
-    metavar="INVENTORY",
-    shell_complete=inventory_names,
-    help="Where to look for a host of that name (default: in every folder of inventories/).",
-)
+@where_hosts_are
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
     host: str | None,

@@ -7,7 +7,7 @@ import json
 import click
 from rich.console import Console
 
-from hotkit.cli.completion import inventory_names
+from hotkit.cli.completion import profile_names
 from hotkit.core.bootmemory import Fit
 from hotkit.errors import HotkitError
 from hotkit.forecasting import predict
@@ -20,7 +20,7 @@ JSON_SCHEMA_VERSION = 1
 
 
 @click.command("predict")
-@click.argument("profile", metavar="PROFILE")
+@click.argument("profile", metavar="PROFILE", shell_complete=profile_names)
 @click.argument("host", metavar="[HOST]", required=False)
 @click.option("--host", "host_option", metavar="HOST", help="The same as the argument.")
 @click.option(
@@ -29,13 +29,7 @@ JSON_SCHEMA_VERSION = 1
     type=click.Path(exists=True, file_okay=False),
     help="A directory that `hotkit memory capture` made, in place of a machine that runs.",
 )
-@click.option(
-    "--inventory",
-    "-i",
-    metavar="INVENTORY",
-    shell_complete=inventory_names,
-    help="Where to look for a host of that name (default: in every folder of inventories/).",
-)
+@where_hosts_are
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change a profile key.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(

@@ -33,6 +33,17 @@ def on_hosts(limit: str, local: str, limit_is: str = "HOST") -> Callable[..., An
     return decorate
 
 
+def where_hosts_are(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--inventory of a command whose machines may be hosts of any inventory."""
+    return click.option(
+        "--inventory",
+        "-i",
+        metavar="INVENTORY",
+        shell_complete=inventory_names,
+        help="Where to look for a host of that name (default: in every folder of inventories/).",
+    )(command)
+
+
 def changes_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
     """INVENTORY and the options of a command that changes its hosts, a few at a time."""
     for option in reversed(_OPTIONS):

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from hotkit.cli.completion import inventory_names, topology_names
 from hotkit.core.topology import Topology
 from hotkit.report.layout import show, topology_report
 from hotkit.topology import load_topology
@@ -17,8 +18,13 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("topology", metavar="TOPOLOGY")
-@click.option("--inventory", metavar="INVENTORY", help="Where to look for a host of that name.")
+@click.argument("topology", metavar="TOPOLOGY", shell_complete=topology_names)
+@click.option(
+    "--inventory",
+    metavar="INVENTORY",
+    shell_complete=inventory_names,
+    help="Where to look for a host of that name.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def show_command(topology: str, inventory: str | None, as_json: bool) -> None:
     """Show what firmware says of TOPOLOGY: right even while a layout is in force.
