@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from hotkit.cli.completion import profile_names
+from hotkit.cli.options import where_hosts_are
 from hotkit.core.bootmemory import Fit
 from hotkit.errors import HotkitError
 from hotkit.forecasting import predict
