@@ -94,6 +94,15 @@ class Recording:
         return bool(np.nansum(self.share) > 0)
 
 
+def cut(ranges: Sequence[Sequence[int]], bin_bytes: int) -> tuple[tuple[int, int], ...]:
+    """Ranges [start, end) in bins of that size; the last bin of a range may be shorter."""
+    return tuple(
+        (start, min(start + bin_bytes, end))
+        for begin, end in ranges
+        for start in range(begin, end, bin_bytes)
+    )
+
+
 def truth(recording: Recording) -> Floats:
     """Which part of each bin lies in the hot range, per step; NaN where no phase is known.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from hotkit.core.record import Floats, Phase, Recording
+from hotkit.core.record import Floats, Phase, Recording, cut
 
 
 class RecordingBuilder:
@@ -56,7 +56,7 @@ class RecordingBuilder:
 
     def _part(self, event: Mapping[str, Any]) -> None:
         try:
-            bins = bins_of(event["ranges"], event["bin_bytes"])
+            bins = cut(event["ranges"], event["bin_bytes"])
             share = _bytes(event["share_zlib_base64"])
             looked = _bytes(event["looked_zlib_base64"])
             times = (int(event["since_ns"]), int(event["at_ns"]))
@@ -73,15 +73,6 @@ class RecordingBuilder:
         self._bins = bins
         self._times.append(times)
         self._columns.append(np.where(looked > 0, share / 255.0, np.nan))
-
-
-def bins_of(ranges: Sequence[Sequence[int]], bin_bytes: int) -> tuple[tuple[int, int], ...]:
-    """The bins that the agent cuts these ranges into, [start, end) each."""
-    return tuple(
-        (start, min(start + bin_bytes, end))
-        for begin, end in ranges
-        for start in range(begin, end, bin_bytes)
-    )
 
 
 def _phase(fields: Mapping[str, Any]) -> Phase:
