@@ -11,15 +11,15 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError as SchemaError
-from jsonschema.exceptions import best_match
-from pydantic import ValidationError
 
 from hotkit.errors import HotkitError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError as SchemaError
+    from pydantic import ValidationError
 
 DataPath = tuple[str | int, ...]
 
@@ -110,6 +110,10 @@ class SchemaProblem:
 
 def schema_problem(schema: Mapping[str, Any], value: Any) -> SchemaProblem | None:
     """The most telling violation of `schema` by `value` as one sentence, or None."""
+    # Here and not above: a tenth of a second, and a profile is read without a schema.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
     found: Any = best_match(Draft202012Validator(schema).iter_errors(value))
     if found is None:
         return None
