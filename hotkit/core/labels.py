@@ -13,12 +13,14 @@ class Platform(StrEnum):
 
     `emulated` is a machine whose CPU is software (QEMU's TCG), at whatever depth: its figures show
     that something works, never what it costs on hardware. `virtual` runs on a real CPU below a
-    hypervisor; `metal` has no hypervisor that it can see.
+    hypervisor; `metal` has no hypervisor that it can see. `unknown` is where a record of another
+    tool comes from: no agent of ours was there.
     """
 
     METAL = "metal"
     VIRTUAL = "virtual"
     EMULATED = "emulated"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,15 @@ class Label:
     @property
     def costs_hold_for_hardware(self) -> bool:
         """Whether a cost measured here says anything about hardware."""
-        return self.platform is not Platform.EMULATED
+        return self.platform not in (Platform.EMULATED, Platform.UNKNOWN)
 
     def to_dict(self) -> dict[str, str | bool]:
         """JSON form, as reports carry it."""
         return {"platform": str(self.platform), "nested": self.nested, "evidence": self.evidence}
 
     def __str__(self) -> str:
+        if self.platform is Platform.UNKNOWN:
+            return "machine not known"
         return f"{self.platform}, nested" if self.nested else str(self.platform)
 
 
