@@ -24,11 +24,10 @@ from hotkit.host.bootwatch import BootWatch, watching
 from hotkit.host.holder import this_holder
 from hotkit.host.inventory import Inventory
 from hotkit.host.runs import RESULT
+from hotkit.host.silence import why_silent
 from hotkit.hostoutcome import HostOutcome, Result
 
 _FELL_BACK = "the layout did not come up, and the machine fell back to its stock entry"
-# What OpenSSH says of a key that changed, and of one that nobody has seen before.
-_OTHER_KEY = ("REMOTE HOST IDENTIFICATION HAS CHANGED", "Host key verification failed")
 
 
 class Progress(Protocol):
@@ -219,19 +218,15 @@ class HostStory:
     def _unreachable(self, event: Event, run: PlaybookRun) -> None:
         assert event.host is not None
         host = self.inventory.host(event.host)
-        # Ansible wraps what ssh said into two sentences of its own.
-        said = plain_line(event.message).rpartition("over ssh: ")[2] or "ssh gave no reason"
-        hint = f"log: {run.log}"
-        if any(sign in event.message for sign in _OTHER_KEY):
-            said = "its host key is not the one in known_hosts"
-            hint = "compare the keys by hand; nothing was sent to the machine"
-        elif event.task == "Reboot":
+        why = why_silent(host.way, event.message)
+        said, hint = why.reason, f"{why.hint}; log: {run.log}"
+        if event.task == "Reboot":
             hint = "it may hang: a reset boots the stock entry; then hotkit rollback or another try"
             found = self.ending(event.host)
             if found:
                 said += f"; its console: {plain_line(found.sentence)}"
                 self.note(event.host, ending=found.kind, console=found.lines)
-        elif host.machine is not None:
+        elif host.machine is not None and not why.answered:
             hint = f"a lab machine must run first: hotkit lab up {host.name}"
         self.end(event.host, "unreachable", f"cannot be reached: {said}", hint)
 

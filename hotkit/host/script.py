@@ -7,6 +7,7 @@ import sys
 
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.run import require, run
+from hotkit.host.silence import unreachable
 from hotkit.host.sshway import SshWay
 
 # Root sees the binary SRAT and real addresses; a user who may become root silently does so.
@@ -48,11 +49,7 @@ def run_over(way: SshWay, script: str) -> str:
     if done.returncode == 127 or "python3: not found" in done.stderr:
         raise HotkitError(f"{way.host} has no python3", hint="install the package python3 there")
     if done.returncode == 255:
-        raise HotkitError(
-            f"{way.host} cannot be reached: {reason}",
-            hint="a lab machine must run first: hotkit lab up",
-            exit_code=ExitCode.UNREACHABLE,
-        )
+        raise unreachable(way, done.stderr)
     raise HotkitError(
         f"{way.host}: the facts could not be gathered: {reason}", exit_code=ExitCode.VERDICT_FAILED
     )

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.run import clean_env, require, run, spawn
+from hotkit.host.silence import unreachable
 from hotkit.host.sshway import SshWay
 
 _UNREACHABLE = 255  # ssh's own exit status; a command that ends with 255 is read as the same
@@ -95,11 +96,8 @@ class Ssh:
         run([ssh, "-O", "exit", *self.way.words], check=False, timeout=10)
 
     def _unreachable(self, stderr: str | bytes) -> HotkitError:
-        return HotkitError(
-            f"{self.way.host} cannot be reached by ssh{_tail(stderr, 1)}",
-            hint="is it up? a lab machine: hotkit lab up",
-            exit_code=ExitCode.UNREACHABLE,
-        )
+        said = stderr if isinstance(stderr, str) else stderr.decode(errors="replace")
+        return unreachable(self.way, said)
 
 
 def _tail(stderr: str | bytes, lines: int = 6) -> str:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from hotkit.errors import ExitCode, HotkitError
+from hotkit.errors import HotkitError
 from hotkit.host.run import run
+from hotkit.host.silence import unreachable
 from hotkit.host.sshway import SshWay
 
 # What decides the way to a host, as `ssh -G` spells it (OpenSSH 8.4 and newer). The rest of its
@@ -52,11 +53,8 @@ def write_ssh_config(ways: Mapping[str, SshWay], path: Path) -> None:
 def _must_exist(name: str, way: SshWay) -> None:
     for item in _named_files(way):
         if not Path(item).expanduser().exists():
-            raise HotkitError(
-                f"{name} cannot be reached: its ssh_config {item} is not there",
-                hint="a lab machine must run first: hotkit lab up",
-                exit_code=ExitCode.UNREACHABLE,
-            )
+            # In the words of ssh, which would say so itself.
+            raise unreachable(way, f"Can't open user config file {item}: ", name)
 
 
 def _options(name: str, way: SshWay) -> list[str]:

@@ -49,5 +49,5 @@ def test_unreachable_host(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["sweep", "-i", str(inventory), "--out", str(out)]) == 3
     said = capsys.readouterr().err
-    assert "cannot be reached by ssh" in said
+    assert "cannot be reached: ssh: connect to host" in said
     assert not (out / "manifest.json").exists()
