@@ -10,10 +10,11 @@ import click
 from hotkit.errors import HotkitError
 
 
-def approver(question: str, *, yes: bool) -> Callable[[], bool]:
+def approver(question: str, *, yes: bool, dry: str = "--check") -> Callable[[], bool]:
     """What a story calls before it writes: True goes ahead.
 
-    `yes` never asks. Where nobody can be asked (no terminal), it raises a HotkitError.
+    `yes` never asks. Where nobody can be asked (no terminal), it raises a HotkitError that names
+    `dry`, the option that writes nothing.
     """
 
     def approve() -> bool:
@@ -22,7 +23,7 @@ def approver(question: str, *, yes: bool) -> Callable[[], bool]:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise HotkitError(
                 "nobody is there to approve this (no terminal); nothing was written",
-                hint="--yes goes ahead without asking, --check only says what would change",
+                hint=f"--yes goes ahead without asking, {dry} only says what would change",
             )
         return click.confirm(question, err=True, default=False)
 
