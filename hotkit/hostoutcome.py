@@ -39,6 +39,11 @@ class HostOutcome:
     plan: Mapping[str, Any] | None = field(default=None, repr=False)
     verdict: HostVerdict | None = field(default=None, repr=False)
 
+    @property
+    def bad(self) -> bool:
+        """Whether it counts as a failure for --max-failures."""
+        return self.status not in ("ok", "would-change", "declined")
+
     def to_dict(self) -> dict[str, Any]:
         """JSON form of `hotkit provision --json`."""
         return {

@@ -1,7 +1,8 @@
 """Stories about many hosts: a playbook's events become one outcome per host.
 
-Every host goes its own way in a thread and a playbook run of its own, so that one that is slow or
-dead delays nobody. A window bounds how many are on their way at once.
+Every host that boots goes its own way in a thread and a playbook run of its own, so that one that
+is slow or dead delays nobody. A window bounds how many are on their way at once. Hosts that do not
+boot share a run: Ansible's forks are much cheaper than an Ansible each.
 """
 
 from __future__ import annotations
@@ -74,6 +75,11 @@ class HostStory:
     def going(self) -> list[str]:
         return [name for name in self.outcomes if name not in self.over]
 
+    def still(self, names: Sequence[str]) -> list[str]:
+        """Those of `names` that nothing stopped yet."""
+        going = set(self.going())
+        return [name for name in names if name in going]
+
     def end(self, name: str, status: str, sentence: str, hint: str | None = None) -> None:
         with self._lock:
             seconds = time.monotonic() - self.began
@@ -92,13 +98,25 @@ class HostStory:
         for name in self.going():
             self.end(name, "declined", "not approved; nothing was written")
 
-    def each(self, work: Callable[[str], None], *, batch: int, max_failures: int) -> None:
+    def together(self, work: Callable[[Sequence[str]], None], names: Sequence[str]) -> None:
+        """Do `work` once for all of `names`; what it raises becomes their outcome."""
+        try:
+            if names:
+                work(names)
+        except HotkitError as error:
+            for name in self.still(names):
+                self.end(name, "failed", error.message, error.hint)
+
+    def each(
+        self, work: Callable[[str], None], *, batch: int, max_failures: int, failed: int = 0
+    ) -> None:
         """Do `work` for every host still going, at most `batch` at once.
 
-        After `max_failures` hosts ended badly (0: no limit) no further one begins. What `work`
-        raises becomes its host's outcome. Ctrl-C ends the playbooks under way, then is raised.
+        After `max_failures` hosts ended badly (0: no limit; `failed` had before) no further one
+        begins. What `work` raises becomes its host's outcome. Ctrl-C ends the playbooks under way,
+        then is raised.
         """
-        failures = 0
+        failures = failed
 
         def one(name: str) -> None:
             nonlocal failures
@@ -113,8 +131,7 @@ class HostStory:
             except HotkitError as error:
                 self.end(name, "failed", error.message, error.hint)
             with self._lock:
-                bad = self.outcomes[name].status not in ("ok", "would-change", "declined")
-                failures += name in self.over and bad
+                failures += name in self.over and self.outcomes[name].bad
 
         with ThreadPoolExecutor(max_workers=max(1, batch)) as pool:
             jobs = [pool.submit(one, name) for name in self.going()]

@@ -13,7 +13,7 @@ from typing import Any
 
 from hotkit import kernel
 from hotkit.core.batch import HALF, Batch
-from hotkit.core.hostverdict import Outcome
+from hotkit.core.hostverdict import HostVerdict, Outcome
 from hotkit.core.layout import Layout
 from hotkit.core.tracewish import trace_wish
 from hotkit.errors import HotkitError
@@ -74,7 +74,14 @@ def provision(
         if not check and not approve():
             story.decline()
     story.keep_plans()
-    story.each(story.one, batch=batch.size(len(inventory.hosts)), max_failures=max_failures)
+    settled = story.settled()
+    story.together(story.work, settled)
+    story.each(
+        story.one,
+        batch=batch.size(len(inventory.hosts)),
+        max_failures=max_failures,
+        failed=sum(story.outcomes[name].bad for name in settled),
+    )
     return story.result()
 
 
@@ -138,50 +145,76 @@ class _Provisioning(HostStory):
     def _plans_file(self) -> Path:
         return self.folder / "plans.json"
 
+    def settled(self) -> list[str]:
+        """The hosts that are not rebooted, so that all of them may be worked on at once.
+
+        In check mode that is every host. Else it is those whose plan foresees no boot; one that
+        was rebooted since refuses its plan.
+        """
+        plans = {name: self.outcomes[name].plan or {} for name in self.going()}
+        return [name for name, plan in plans.items() if self.check or "reboot" not in plan["left"]]
+
     def one(self, name: str) -> None:
-        """The way of one host."""
+        """The way of one host, through its boot."""
         with self.watched(name):
-            self.apply(name)
+            self.apply([name])
+        self.finish([name])
+
+    def work(self, names: Sequence[str]) -> None:
+        """The way of hosts that do not boot: one run of Ansible a step, whose forks they share."""
+        self.apply(names)
+        self.finish(names)
+
+    def finish(self, names: Sequence[str]) -> None:
+        """What comes after the boot, or without one."""
         if self.check:
             return
-        if name in self.going():
-            self.verify(name)
-        if name in self.going():
-            self.record(name)
-        if self.outcomes[name].status in ("failed", "not-verified"):
+        self.verify(self.still(names))
+        self.record(self.still(names))
+        left = [n for n in names if self.outcomes[n].status in ("failed", "not-verified")]
+        if left:
             # Others may look at it meanwhile, or mend it. Refused where others hold it: no matter.
-            self.run("release", tags=["release"], extra=self.wishes, hosts=[name], follow=False)
+            self.run("release", tags=["release"], extra=self.wishes, hosts=left, follow=False)
 
-    def apply(self, name: str) -> None:
+    def apply(self, names: Sequence[str]) -> None:
         """Entry, one boot, and what came up."""
         extra = {**self.wishes, "hotkit_plans_file": str(self._plans_file)}
-        for event in self.run("apply", tags=["apply"], extra=extra, hosts=[name]):
+        for event in self.run("apply", tags=["apply"], extra=extra, hosts=names):
             if event.host is None or event.kind not in ("ok", "failed"):
                 continue
             if event.result.get("state"):
-                self.note(name, state=event.result["state"])
+                self.note(event.host, state=event.result["state"])
             if event.result.get("rebooted"):
-                self.note(name, rebooted=True, reboot_seconds=event.result.get("elapsed"))
-        if self.check and name in self.going():
+                self.note(event.host, rebooted=True, reboot_seconds=event.result.get("elapsed"))
+        for name in self.still(names) if self.check else ():
             changes = self.outcomes[name].changed
             said = f"{changes} changes would be made" if changes else "nothing would change"
             self.end(name, "would-change" if changes else "ok", said)
 
-    def verify(self, name: str) -> None:
-        """The checks, on a host that came up with its token."""
-        self.progress.step(name, "verify")
-        plan = self.outcomes[name].plan or {}
-        (verdict,) = verify_hosts(
-            [self.inventory.host(name)],
-            layouts={name: Layout.from_dict(plan["layout"])},
-            kernels={name: plan["kernel_release"]} if plan["kernel_release"] else {},
-            builds={name: plan["kernel_build"]} if plan["kernel_build"] else {},
+    def verify(self, names: Sequence[str]) -> None:
+        """The checks, on hosts that came up with their token."""
+        plans = {name: self.outcomes[name].plan or {} for name in names}
+        for name in names:
+            self.progress.step(name, "verify")
+        verdicts = verify_hosts(
+            [self.inventory.host(name) for name in names],
+            layouts={name: Layout.from_dict(plan["layout"]) for name, plan in plans.items()},
+            kernels={
+                n: plan["kernel_release"] for n, plan in plans.items() if plan["kernel_release"]
+            },
+            builds={n: plan["kernel_build"] for n, plan in plans.items() if plan["kernel_build"]},
         )
+        for verdict in verdicts:
+            self.judge(verdict)
+
+    def judge(self, verdict: HostVerdict) -> None:
+        """What a verdict means for its host's story."""
+        name = verdict.host
         self.note(name, verdict=verdict)
         if verdict.outcome is Outcome.UNREACHABLE:
             self.end(name, "unreachable", verdict.sentence)
         elif not verdict.ok:
-            state = self.outcomes[name].state
+            plan, state = self.outcomes[name].plan or {}, self.outcomes[name].state
             hint = "the next reboot is stock again; undo with hotkit rollback"
             if state == "trial" and plan.get("guard"):
                 hint = (
@@ -190,16 +223,24 @@ class _Provisioning(HostStory):
                 )
             self.end(name, "not-verified", verdict.sentence, hint)
 
-    def record(self, name: str) -> None:
-        """Note on the host that every check passed; with commit, make the entry its default."""
-        commit = bool(self.wishes.get("hotkit_commit")) or self.inventory.host(name).commit
-        if self.outcomes[name].state not in ("committed" if commit else "verified", "committed"):
+    def record(self, names: Sequence[str]) -> None:
+        """Note on each host that every check passed; with commit, make the entry its default."""
+        unrecorded = []
+        for name in names:
+            commit = bool(self.wishes.get("hotkit_commit")) or self.inventory.host(name).commit
+            wanted = "committed" if commit else "verified"
+            if self.outcomes[name].state not in (wanted, "committed"):
+                unrecorded.append(name)
+        if unrecorded:
             extra = {**self.wishes, "hotkit_plans_file": str(self._plans_file)}
-            for event in self.run("record", tags=["record"], extra=extra, hosts=[name]):
-                if event.kind == "ok" and event.result.get("state"):
-                    self.note(name, state=event.result["state"])
-        if name not in self.going():
-            return
+            for event in self.run("record", tags=["record"], extra=extra, hosts=unrecorded):
+                if event.host and event.kind == "ok" and event.result.get("state"):
+                    self.note(event.host, state=event.result["state"])
+        for name in self.still(names):
+            self.finished(name)
+
+    def finished(self, name: str) -> None:
+        """All of it was done on this host."""
         outcome = self.outcomes[name]
         running = "now the default entry" if outcome.state == "committed" else "until a reboot"
         assert outcome.verdict is not None and outcome.plan is not None
