@@ -21,6 +21,7 @@ from hotkit.core.record import Recording
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION, talk_to_agent
 from hotkit.host.recordspec import load_workload
+from hotkit.host.regionstore import read_regions
 from hotkit.host.runs import new_run_folder
 from hotkit.host.store import (
     JOURNAL,
@@ -37,6 +38,8 @@ from hotkit.host.workloadspec import WorkloadSpec
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.measuring import keep_heat, now, probe_host, silence_s
 from hotkit.parse.recording import RecordingBuilder
+from hotkit.recordimport import IMPORTED, imported_result
+from hotkit.recordresult import RecordResult
 
 RUN = "record"
 KIND = "recording"
@@ -60,36 +63,6 @@ class Scene:
 
 
 Show = Callable[[Scene], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordResult:
-    """A recording on disk. `sample` is what the tracker reported at its end, None when cut off."""
-
-    folder: Path
-    manifest: Mapping[str, Any]
-    recording: Recording
-    settings: Mapping[str, Any]
-    sample: Mapping[str, Any] | None
-
-    @property
-    def host(self) -> str:
-        return str(self.manifest["host"])
-
-    @property
-    def tracker(self) -> str:
-        return str(self.manifest["schedule"]["runs"][0]["tracker"])
-
-    @property
-    def machine(self) -> Mapping[str, Any]:
-        """What the agent said about the machine: platform, kernel_release, knobs, ..."""
-        machine: Mapping[str, Any] = self.manifest["machine"]
-        return machine
-
-    @property
-    def label(self) -> Label:
-        """metal, virtual or emulated: what every figure of this recording carries."""
-        return machine_label(self.machine)
 
 
 def record(
@@ -140,8 +113,9 @@ def record(
     return load_recording(folder)
 
 
-def load_recording(folder: Path) -> RecordResult:
-    """Read a recording from its manifest and journal alone.
+def load_recording(folder: Path, target: int | None = None) -> RecordResult:
+    """Read a recording from its manifest and journal alone. Of one that was imported, `target`
+    chooses whose memory (default: the one with most of it).
 
     Raises HotkitError: exit code 2 for a directory that is no recording, 5 for one without heat.
     """
@@ -151,6 +125,8 @@ def load_recording(folder: Path) -> RecordResult:
             f"{folder}: is no recording",
             hint=f"hotkit sweep {folder} if it is a sweep; hotkit record watch makes a recording",
         )
+    if IMPORTED in manifest:
+        return imported_result(folder, manifest, read_regions(folder, read_journal(folder)), target)
     builder = RecordingBuilder()
     planned = manifest["schedule"]["runs"][0]
     settings: Mapping[str, Any] = planned["settings"]

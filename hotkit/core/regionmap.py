@@ -90,8 +90,9 @@ def regions_of(recording: Recording, target: Target | None = None) -> RegionSnap
     A share becomes accesses out of 100 checks; what is not 0 stays so. What nobody looked at is in
     no region.
     """
-    seconds = recording.at_ns - recording.since_ns
-    aggr_us = np.maximum(seconds, 1) / 1000
+    took_us = (recording.at_ns - recording.since_ns) / 1000
+    # Whole microseconds, as DAMON's are.
+    sample_us = np.maximum(np.round(took_us / _CHECKS), 1.0)
     low = np.array([a for a, _ in recording.bins], dtype=np.uint64)
     high = np.array([b for _, b in recording.bins], dtype=np.uint64)
     start, end, accesses, first = [], [], [], [0]
@@ -108,20 +109,20 @@ def regions_of(recording: Recording, target: Target | None = None) -> RegionSnap
         accesses.append(count[new][there])
         first.append(first[-1] + int(there.sum()))
     regions = first[-1]
-    usual = float(np.median(aggr_us))
+    usual = float(np.round(np.median(sample_us)))
     return RegionSnapshots(
         target=target or Target(),
         since_ns=recording.since_ns,
         at_ns=recording.at_ns,
-        sample_us=aggr_us / _CHECKS,
-        aggr_us=aggr_us,
+        sample_us=sample_us,
+        aggr_us=sample_us * _CHECKS,
         full=np.full(recording.steps, float(_CHECKS)),
         first=np.array(first),
         start=np.concatenate(start),
         end=np.concatenate(end),
         accesses=np.concatenate(accesses).astype(np.uint32),
         age=np.full(regions, NO_AGE, dtype=np.int64),
-        intervals=Intervals(sample_us=usual / _CHECKS, aggr_us=usual),
+        intervals=Intervals(sample_us=usual, aggr_us=usual * _CHECKS),
     )
 
 

@@ -16,7 +16,7 @@ each numbers its targets from 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -69,9 +69,9 @@ class _Trace:
 def read_damon_trace(
     chunks: Iterable[bytes],
     form: str,
-    intervals: Mapping[tuple[int, int], Intervals] | None = None,
+    intervals: Callable[[Target], Intervals | None] = lambda target: None,
 ) -> Imported:
-    """Read a trace. `intervals` by (kdamond, context), where something told them.
+    """Read a trace. `intervals` are those of a target, where somebody knows them.
 
     Lines of other events are passed over. Raises HotkitError, with the line, where none is DAMON's.
     """
@@ -88,7 +88,7 @@ def read_damon_trace(
         raise HotkitError(f"{where}: no region of DAMON's tracepoints could be read")
     targets = []
     for thread, target, rows, made_up in _numbered(trace):
-        known = (intervals or {}).get((target.kdamond, target.context))
+        known = intervals(target)
         tuned = trace.tuned.get(thread, ())
         targets.append(snapshots_of(target, rows, known, tuned, made_up_ns=made_up))
     notes = []

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hotkit.core.labels import Label
+from hotkit.core.imported import Imported
+from hotkit.core.labels import Label, Platform
 from hotkit.core.record import (
     Recording,
     agreement,
@@ -19,8 +21,11 @@ from hotkit.core.record import (
     over_time,
     working_set_percentiles,
 )
+from hotkit.core.regions import RegionSnapshots
 from hotkit.core.units import format_size
+from hotkit.report import regionreport
 from hotkit.report.heatmap import HeatMap, caption
+from hotkit.report.regionreport import accessed_percentiles, frequency, source_lines
 
 MAP_LINES = 24
 _FEWEST_LINES = 6
@@ -49,7 +54,13 @@ class Result(Protocol):
     @property
     def label(self) -> Label: ...
     @property
-    def folder(self) -> Any: ...
+    def folder(self) -> Path: ...
+    @property
+    def imported(self) -> Imported | None: ...
+    @property
+    def chosen(self) -> int: ...
+    @property
+    def regions(self) -> RegionSnapshots | None: ...
 
 
 class SceneLike(Protocol):
@@ -119,7 +130,9 @@ def print_recording(result: Result, console: Console, at_least: float) -> None:
     recording = result.recording
     name = title(result.host, result.tracker, result.settings, result.label)
     console.print(Text(name, style="bold"), soft_wrap=True)
-    if not result.label.costs_hold_for_hardware:
+    for line in source_lines(result.imported, result.chosen) if result.imported else ():
+        console.print(line, soft_wrap=True)
+    if result.label.platform is Platform.EMULATED:
         console.print("EMULATED: shows what a tracker sees, never what it costs on hardware")
     if result.sample is None:
         console.print("CUT OFF: the run did not end; this is what was recorded until then")
@@ -137,8 +150,9 @@ def print_recording(result: Result, console: Console, at_least: float) -> None:
     console.print(_ranges_table(result, at_least))
     for line in statements(result, at_least):
         console.print(f"  {line}", soft_wrap=True)
+    files = "  (manifest.json, journal.jsonl, raw/)" if result.folder.is_dir() else ""
     console.print(
-        f"\n[bold]Data[/]  {result.folder}  (manifest.json, journal.jsonl, raw/)\n"
+        f"\n[bold]Data[/]  {result.folder}{files}\n"
         f"      kernel {result.machine['kernel_release']}, {result.label}"
         f" ({result.label.evidence})",
         soft_wrap=True,
@@ -155,6 +169,9 @@ def _working_set_table(result: Result) -> Table:
     for key in found:
         table.add_column(f"{key} %", justify="right")
     table.add_row("size", *(format_size(round(size)) for size in found.values()))
+    if result.regions is not None:
+        whole = accessed_percentiles(result.regions)
+        table.add_row("regions accessed", *(format_size(round(size)) for size in whole.values()))
     return table
 
 
@@ -164,7 +181,9 @@ def _ranges_table(result: Result, at_least: float) -> Table:
         title=f"Hot ranges: mean share {100 * at_least:g} % or more ({result.label})",
         title_justify="left",
     )
-    for name in ("address", "offset", "size", "mean share"):
+    names = ["address", "offset", "size", "mean share"]
+    known = result.regions if result.regions and result.regions.most_hz else None
+    for name in [*names, "found a second"] if known else names:
         table.add_column(name, justify="left" if name == "address" else "right")
     base = result.recording.bins[0][0]
     for part in found[:_MOST_RANGES]:
@@ -173,11 +192,12 @@ def _ranges_table(result: Result, at_least: float) -> Table:
             f"+{format_size(part.start - base)}",
             format_size(part.end - part.start),
             f"{100 * part.share:.1f} %",
+            *([frequency(known, part.share)] if known else []),
         )
     if not found:
-        table.add_row("none", "", "", "")
+        table.add_row("none")
     elif len(found) > _MOST_RANGES:
-        table.add_row(f"and {len(found) - _MOST_RANGES} more (--json lists all)", "", "", "")
+        table.add_row(f"and {len(found) - _MOST_RANGES} more (--json lists all)")
     return table
 
 
@@ -227,6 +247,9 @@ def to_dict(result: Result, at_least: float) -> dict[str, Any]:
         "tracker": result.tracker,
         "settings": dict(result.settings),
         "complete": result.sample is not None,
+        "imported": None
+        if result.imported is None
+        else regionreport.to_dict(result.imported, result.chosen),
         "duration_s": recording.duration_s,
         "steps": recording.steps,
         "bins": len(recording.bins),

@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from hotkit.core.labels import Platform
 from hotkit.core.record import Floats, Recording, pieces, truth
 from hotkit.core.units import MIB, format_size
 from hotkit.errors import HotkitError
@@ -65,7 +66,7 @@ def draw(result: Result) -> Figure:
         legend.append(Patch(fill=False, edgecolor=_TRUTH, label="hot range (ground truth)"))
     figure.legend(handles=legend, loc="outside lower left", ncols=2, fontsize=8)
     lines = [title(result.host, result.tracker, result.settings, result.label)]
-    if not result.label.costs_hold_for_hardware:
+    if result.label.platform is Platform.EMULATED:
         lines.append("EMULATED: shows what a tracker sees, never what it costs on hardware")
     if result.sample is None:
         lines.append("CUT OFF: the run did not end")
