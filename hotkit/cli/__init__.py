@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "doctor",
     "export": "export",
     "guest": "guest",
+    "init": "init",
     "kernel": "kernel",
     "lab": "lab",
     "layout": "layout",
