@@ -85,14 +85,29 @@ def firmware_memmap() -> list[dict[str, Any]]:
     return sorted(found, key=lambda item: item["start"])
 
 
-def nodes() -> dict[str, dict[str, str]]:
-    found = {}
+def nodes() -> dict[str, dict[str, Any]]:
+    lists = pages_on_cpu_lists(text("/proc/zoneinfo") or "")
+    found: dict[str, dict[str, Any]] = {}
     for path in sorted(Path("/sys/devices/system/node").glob("node[0-9]*")):
         found[path.name[4:]] = {
             "meminfo": text(str(path / "meminfo")) or "",
             "cpulist": line(str(path / "cpulist")),
             "distance": line(str(path / "distance")),
+            "cpu_lists_bytes": lists.get(path.name[4:], 0) * os.sysconf("SC_PAGE_SIZE"),
         }
+    return found
+
+
+def pages_on_cpu_lists(zoneinfo: str) -> dict[str, int]:
+    """Free pages per node that MemFree does not count: they wait on lists of CPUs (mm/vmstat.c)."""
+    found: dict[str, int] = {}
+    node = ""
+    for item in zoneinfo.splitlines():
+        words = item.split()
+        if words[:1] == ["Node"]:
+            node = words[1].rstrip(",")
+        elif words[:1] == ["count:"] and len(words) == 2:
+            found[node] = found.get(node, 0) + int(words[1])
     return found
 
 

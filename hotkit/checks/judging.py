@@ -16,6 +16,7 @@ from hotkit.core.plan import plan
 from hotkit.core.plan_error import PlanError
 from hotkit.core.verdicts import expectations
 from hotkit.host.profiles import load_profile
+from hotkit.parse.bootreference import free_of
 from hotkit.parse.meminfo import parse_meminfo
 from hotkit.parse.observed import observe
 
@@ -156,7 +157,7 @@ def _memory_pair(facts: Mapping[str, Any], layout: Layout, observed: Observed) -
     return pair_of(
         said,
         memtotal={node: fields["MemTotal"] for node, fields in sizes.items()},
-        memfree={node: fields.get("MemFree", 0) for node, fields in sizes.items()},
+        memfree=free_of(facts, sizes),
         facts={
             "host": observed.host,
             "boot_id": observed.boot_id,

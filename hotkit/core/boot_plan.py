@@ -98,7 +98,7 @@ def entry_plan(
     arguments. HotkitError when the loader cannot do it, when an argument cannot be written, or
     when the simulated command line is not the one that was meant.
     """
-    raw_grubenv = base64.b64decode(boot["grubenv"]) if boot.get("grubenv") else None
+    raw_grubenv = _decoded(boot["grubenv"]) if boot.get("grubenv") else None
     loader.examine(boot, raw_grubenv).require()
     arguments = [check_argument(item) for item in boot_arguments(layout, extra)]
     menu = read_menu(boot["grub_cfg"], parse_grubenv(raw_grubenv) if raw_grubenv else None)
@@ -117,6 +117,13 @@ def entry_plan(
             raise HotkitError("the defaults method changes arguments, it cannot name a kernel")
         return _defaults(boot, menu, stock, derived, arguments, boot_once=boot_once)
     raise HotkitError(f"unknown entry method {method!r}: write entry or defaults")
+
+
+def _decoded(grubenv: str) -> bytes:
+    try:
+        return base64.b64decode(grubenv)
+    except ValueError as error:
+        raise HotkitError("GRUB's environment block in the facts is no base64") from error
 
 
 def _check_unattended(menu: Menu, stock: MenuEntry) -> None:

@@ -32,9 +32,9 @@ _LOAD_AT = 16 * MIB
 # Before services run: slab, vmalloc and page tables of a kernel with an initramfs and nothing else
 # (26 MiB on 256 MiB to 1 GiB, Linux 6.1), and its modules.
 _EARLY_BYTES = 40 * MIB
-# Of what is in use and cannot be given back on a machine with enough memory, so much is needed:
-# page lists and slabs shrink under pressure. Least, likely, most (docs/memory.md: bisected).
-_NEED = (0.6, 0.8, 1.25)
+# Least, likely, most that booting needs: so much of what is in use and cannot be given back, and
+# on top of it what is held for a while (udev's workers, generators, pages of programs that run).
+_NEED = ((0.8, 24 * MIB), (1.0, 40 * MIB), (1.1, 80 * MIB))
 # What of MemTotal is in use after the boot where memory is short (153 MiB: 74 %; lab-small, 6.1).
 _FILLED = 0.75
 # What is used hours after the boot says little about booting.
@@ -340,8 +340,8 @@ def _need(reference: BootReference, used: int) -> tuple[int, int, int]:
     fresh = reference.uptime_s <= FRESH_S
     certain = used - reference.reclaimable_bytes - (0 if fresh else reference.programs_bytes)
     services = max(0, used - reference.reclaimable_bytes)
-    return (
-        int(max(_NEED[0] * certain, 0.8 * initramfs)),
-        int(max(_NEED[1] * services, initramfs)),
-        int(max(_NEED[2] * services, 1.3 * initramfs)),
+    held = (max(0, certain), services, services)
+    least, likely, most = (
+        int(share * size + more) for (share, more), size in zip(_NEED, held, strict=True)
     )
+    return max(least, initramfs * 4 // 5), max(likely, initramfs), max(most, initramfs * 13 // 10)

@@ -22,11 +22,11 @@ NODE_DATA_BYTES = 172 * KIB
 class BootReference:
     """One boot of a machine; every mapping is by node, sizes in bytes.
 
-    `ram` is System RAM (/proc/iomem), `memtotal` and `memfree` are the nodes' own. `image_at` is
-    the address where the kernel began, None when the source does not say, `image_bytes` what it
-    kept; `swiotlb_bytes` the bounce buffers of devices with 32-bit addresses, 0 where there
-    are none. `cpu_nodes` maps every possible CPU to its node. Of what is used,
-    `reclaimable_bytes` is page cache and reclaimable slab, `programs_bytes` anonymous memory,
+    `ram` is System RAM (/proc/iomem), `memtotal` and `memfree` are the nodes' own (free on lists
+    of CPUs included). `image_at` is the address where the kernel began, None when the source does
+    not say, `image_bytes` what it kept; `swiotlb_bytes` the bounce buffers of devices with 32-bit
+    addresses, 0 where there are none. `cpu_nodes` maps every possible CPU to its node. Of what is
+    used, `reclaimable_bytes` is page cache and reclaimable slab, `programs_bytes` anonymous memory,
     shared memory and huge pages: what a machine that has been up for days may hold for its users.
     `percpu_first_bytes` is one CPU's part of the first per-CPU chunk, `percpu_bytes` meminfo's
     Percpu. `pmem_online_bytes` is PMEM that was RAM. `initrd_bytes` and `initrd_unpacked_bytes` are
@@ -55,7 +55,7 @@ class BootReference:
 
     @property
     def used_bytes(self) -> int:
-        """MemTotal - MemFree of the nodes that have DRAM."""
+        """What is not free on the nodes that have DRAM; pages on lists of CPUs are free."""
         return sum(self.memtotal[node] - self.memfree[node] for node in self.nodes)
 
     @property

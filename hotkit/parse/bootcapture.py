@@ -8,7 +8,7 @@ from hotkit.core.bootreference import BootReference
 from hotkit.core.labels import label_of
 from hotkit.core.memfacts import MemoryFacts
 from hotkit.core.topology import Topology
-from hotkit.core.units import MIB
+from hotkit.core.units import MIB, PAGE_BYTES
 from hotkit.errors import HotkitError
 from hotkit.parse.numactl import parse_numactl
 
@@ -33,6 +33,9 @@ def reference_from_capture(
     if not nodes or any(item and node not in nodes for node, item in ram.items()):
         return None
     used = facts.used_bytes
+    lists: dict[int, int] = {}
+    for zone in facts.zones or ():
+        lists[zone.node] = lists.get(zone.node, 0) + zone.per_cpu_free * PAGE_BYTES
     whole = facts.meminfo
     reclaimable = sum(whole.get(key, 0) for key in ("Cached", "Buffers", "SReclaimable"))
     return BootReference(
@@ -41,7 +44,7 @@ def reference_from_capture(
         kernel_release=facts.kernel_release or "",
         ram={node: item for node, item in ram.items() if item},
         memtotal={node: sizes["MemTotal"] for node, sizes in nodes.items()},
-        memfree={node: sizes["MemFree"] for node, sizes in nodes.items()},
+        memfree={node: sizes["MemFree"] + lists.get(node, 0) for node, sizes in nodes.items()},
         cpu_nodes={cpu.number: cpu.node for cpu in topology.cpus},
         cpus_online=facts.cpus_online or len(topology.cpus) or 1,
         reclaimable_bytes=min(used, max(0, reclaimable - whole.get("Shmem", 0))),

@@ -60,7 +60,7 @@ def reference_from_facts(
         kernel_release=observed.kernel_release,
         ram={node: item for node, item in ram.items() if item},
         memtotal={node: fields["MemTotal"] for node, fields in sizes.items()},
-        memfree={node: fields.get("MemFree", 0) for node, fields in sizes.items()},
+        memfree=free_of(facts, sizes),
         image_at=image.ranges[0].start if image else None,
         image_bytes=_kept_of(image, lines),
         swiotlb_bytes=_swiotlb(lines),
@@ -76,6 +76,22 @@ def reference_from_facts(
         uptime_s=float(facts.get("uptime_s") or 0),
     )
     return found if found.nodes else None
+
+
+def free_of(facts: Mapping[str, Any], sizes: Mapping[int, Mapping[str, int]]) -> dict[int, int]:
+    """What is free per node: MemFree, and what waits on lists of CPUs (`cpu_lists_bytes`).
+
+    The lists may hold a third of what MemTotal - MemFree calls used after a boot, and next to
+    nothing on the same machine with less RAM.
+    """
+    nodes = facts.get("nodes") or {}
+    return {
+        node: min(
+            fields["MemTotal"],
+            fields.get("MemFree", 0) + int(nodes[str(node)].get("cpu_lists_bytes") or 0),
+        )
+        for node, fields in sizes.items()
+    }
 
 
 def image_change(facts: Mapping[str, Any], kernel: str, init_bytes: int = 0) -> int:
