@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from hotkit.core.topology import Cpu, MemoryAffinity, Topology
 from hotkit.core.units import GIB, MIB, format_size
 from hotkit.errors import HotkitError
 from hotkit.parse.cpulist import parse_cpulist
+from hotkit.parse.factsshape import damage
 from hotkit.parse.firmware_memmap import parse_firmware_memmap
 from hotkit.parse.madt import parse_madt
 from hotkit.parse.slit import parse_slit
@@ -39,7 +39,7 @@ def topology_from_facts(facts: Mapping[str, Any]) -> Topology:
     madt_bytes = _decode(tables.get("APIC"), "APIC", name)
     slit_bytes = _decode(tables.get("SLIT"), "SLIT", name)
     notes: list[str] = []
-    online = parse_cpulist(str((facts.get("cpus") or {}).get("online", "")))
+    online = parse_cpulist(str((facts.get("cpus") or {}).get("online") or ""))
     if not firmware and arch == "x86_64":
         raise HotkitError(
             f"{name}: no /sys/firmware/memmap in the facts: its RAM is unknown",
@@ -68,13 +68,19 @@ def topology_from_facts(facts: Mapping[str, Any]) -> Topology:
 
 
 def check_facts(facts: Mapping[str, Any]) -> None:
-    """Raise HotkitError unless this is a facts document of a version known here."""
+    """Raise HotkitError unless this is a facts document of a version known here, whose values are
+    of the kinds that its readers take."""
     if not isinstance(facts, Mapping) or "schema_version" not in facts:
         raise HotkitError("these are no facts of hotkit: schema_version is missing")
     if facts["schema_version"] != FACTS_SCHEMA_VERSION:
         raise HotkitError(
             f"facts of schema_version {facts['schema_version']} are not known here, "
             f"only {FACTS_SCHEMA_VERSION}"
+        )
+    if wrong := damage(facts):
+        raise HotkitError(
+            f"the facts are damaged: {wrong}",
+            hint="gather them again: hotkit topology show HOST --json",
         )
 
 
@@ -171,7 +177,7 @@ def _distances(
         if all(0 <= domain < len(matrix) for domain in domains):
             return tuple(tuple(matrix[a][b] for b in domains) for a in domains)
     rows = [
-        tuple(int(word) for word in str(item.get("distance", "")).split())
+        tuple(int(word) for word in str(item.get("distance") or "").split())
         for _, item in sorted((facts.get("nodes") or {}).items(), key=lambda pair: int(pair[0]))
     ]
     square = len(rows) == len(nodes) and all(len(row) == len(nodes) for row in rows)
@@ -183,5 +189,5 @@ def _decode(text: object, signature: str, name: str) -> bytes | None:
         return None
     try:
         return base64.b64decode(str(text), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one; a letter outside ASCII raises another
         raise HotkitError(f"{name}: the {signature} table in the facts is no base64") from error

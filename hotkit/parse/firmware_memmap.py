@@ -26,14 +26,15 @@ TYPE_OF_NAME = {
 def parse_firmware_memmap(items: Iterable[Mapping[str, Any]]) -> tuple[E820Entry, ...]:
     """Entries from `[{"start", "end_inclusive", "type"}]`, in address order.
 
-    A type whose name nobody knows ("Unknown E820 type") is claimed by something: reserved.
+    The kinds of the values were looked at before (factsshape.py). A type whose name nobody knows
+    ("Unknown E820 type") is claimed by something: reserved.
     """
     found: list[E820Entry] = []
     for item in items:
-        try:
-            area = Range(int(item["start"]), int(item["end_inclusive"]) + 1)
-            name = str(item["type"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise HotkitError(f"firmware_memmap: {item!r} is no entry of a memory map") from error
-        found.append(E820Entry(area, TYPE_OF_NAME.get(name, int(E820Type.RESERVED))))
+        start, end = item["start"], item["end_inclusive"] + 1
+        if end <= start:
+            raise HotkitError(f"firmware_memmap: the range at {start:#x} ends before it starts")
+        found.append(
+            E820Entry(Range(start, end), TYPE_OF_NAME.get(item["type"], int(E820Type.RESERVED)))
+        )
     return tuple(sorted(found, key=lambda entry: entry.range))

@@ -34,18 +34,18 @@ def observe(facts: Mapping[str, Any], *, host: str = "") -> Observed:
     nodes = tuple(
         NodeState(
             node=int(number),
-            memtotal_bytes=_memtotal(str(item.get("meminfo", ""))),
+            memtotal_bytes=_memtotal(str(item.get("meminfo") or "")),
             numactl_bytes=numactl.sizes_bytes.get(int(number)) if numactl else None,
-            cpus=parse_cpulist(str(item.get("cpulist", ""))),
-            distances=tuple(int(word) for word in str(item.get("distance", "")).split()),
+            cpus=parse_cpulist(str(item.get("cpulist") or "")),
+            distances=tuple(int(word) for word in str(item.get("distance") or "").split()),
         )
         for number, item in sorted((facts.get("nodes") or {}).items(), key=lambda i: int(i[0]))
     )
     return Observed(
-        host=host or str(facts.get("hostname", "")),
-        boot_id=str(facts.get("boot_id", "")),
-        cmdline=str(facts.get("cmdline", "")),
-        kernel_release=str(facts.get("kernel_release", "")),
+        host=host or str(facts.get("hostname") or ""),
+        boot_id=str(facts.get("boot_id") or ""),
+        cmdline=str(facts.get("cmdline") or ""),
+        kernel_release=str(facts.get("kernel_release") or ""),
         label=label_of(
             str(facts.get("platform") or Platform.METAL),
             nested=bool(facts.get("nested", False)),
@@ -57,7 +57,7 @@ def observe(facts: Mapping[str, Any], *, host: str = "") -> Observed:
         pmem=iomem.persistent if iomem else RangeSet(),
         nodes=nodes,
         numactl_nodes=numactl.nodes if numactl else None,
-        cpus_online=parse_cpulist(str(cpus.get("online", ""))),
+        cpus_online=parse_cpulist(str(cpus.get("online") or "")),
         cpu_nodes=tuple((int(cpu), int(node)) for cpu, node in (cpus.get("node") or {}).items()),
         dax=dax_devices(pmem),
         block_bytes=int(pmem.get("block_bytes") or 0),
@@ -73,7 +73,7 @@ def observe(facts: Mapping[str, Any], *, host: str = "") -> Observed:
 def _iomem(facts: Mapping[str, Any]) -> Iomem | None:
     """None when the kernel hid the addresses: a check that needs them is then not made."""
     try:
-        return parse_iomem(str(facts.get("iomem", "")))
+        return parse_iomem(str(facts.get("iomem") or ""))
     except HotkitError:
         return None
 

@@ -101,8 +101,8 @@ def test_ram_that_no_node_claims_is_said():
     [
         ({"schema_version": 2}, "schema_version 2"),
         ({"firmware_memmap": []}, "no /sys/firmware/memmap"),
-        ({"firmware_memmap": [{"start": 1}]}, "no entry of a memory map"),
-        ({"firmware_memmap": [{"start": 5, "end_inclusive": 1, "type": "x"}]}, "no entry"),
+        ({"firmware_memmap": [{"start": 1}]}, "memmap.0.end_inclusive is missing"),
+        ({"firmware_memmap": [{"start": 5, "end_inclusive": 1, "type": "x"}]}, "0x5 ends before"),
         ({"acpi": {"SRAT": "%%%"}}, "no base64"),
         ({"acpi": {"SRAT": "U1JBVA=="}}, "less than its header"),
         ({"acpi": {}}, "2 nodes and no readable SRAT"),
