@@ -23,6 +23,8 @@ from hotkit.parse.jsonstream import Damaged, JsonStream
 _FIRST_KEY = b'"start_time"'
 # Time between two snapshots that differs from the interval by more than this has another one.
 _TUNED_FROM = 0.1
+# So far down are records looked for.
+_DEEPEST = 20
 UNIT = "checks of a region that found it accessed"
 
 
@@ -43,18 +45,22 @@ def read_damo_json(chunks: Iterable[bytes], form: str) -> Imported:
     return Imported(form=form, tracker="damon", unit=UNIT, targets=targets, notes=tuple(notes))
 
 
-def _records(stream: JsonStream, notes: dict[str, None]) -> Iterator[RegionSnapshots]:
+def _records(
+    stream: JsonStream, notes: dict[str, None], depth: int = 0
+) -> Iterator[RegionSnapshots]:
     """The records below the value that begins here."""
+    if depth > _DEEPEST:
+        raise stream.fail("nested too deep")
     if stream.peek() == b"[":
         for _ in stream.items():
-            yield from _records(stream, notes)
+            yield from _records(stream, notes, depth + 1)
     elif stream.peek() == b"{":
-        yield from _record(stream, notes)
+        yield from _record(stream, notes, depth + 1)
     else:
         stream.value()
 
 
-def _record(stream: JsonStream, notes: dict[str, None]) -> Iterator[RegionSnapshots]:
+def _record(stream: JsonStream, notes: dict[str, None], depth: int) -> Iterator[RegionSnapshots]:
     """An object that is a record or holds some. What stands behind the snapshots counts as well."""
     begin = stream.place
     fields: dict[str, Any] = {}
@@ -67,7 +73,7 @@ def _record(stream: JsonStream, notes: dict[str, None]) -> Iterator[RegionSnapsh
         elif key in ("scheme_filters", "kdamonds"):
             stream.value()
         else:
-            yield from _records(stream, notes)
+            yield from _records(stream, notes, depth)
     if snapshots is None:
         return
     if any(one.probed for one in snapshots):

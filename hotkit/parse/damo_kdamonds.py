@@ -15,9 +15,12 @@ from hotkit.parse.damovalues import intervals
 def kdamond_intervals(text: str) -> dict[tuple[int, int], Intervals]:
     """By (kdamond, context). Raises ValueError for what is no such file."""
     try:
+        kdamonds = json.loads(text)
+        if not isinstance(kdamonds, list):
+            raise TypeError("a list was expected")
         return {
             (number, place): intervals(context["intervals"])
-            for number, kdamond in enumerate(json.loads(text))
+            for number, kdamond in enumerate(kdamonds)
             for place, context in enumerate(kdamond["contexts"])
             if context.get("intervals")
         }
