@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+
 import numpy as np
 import pytest
 
@@ -70,11 +73,32 @@ def test_a_workload_without_ground_truth():
         ({"share_zlib_base64": None}, "event 0: not a part of a recording"),
         ({"bin_bytes": 0}, "event 0: not a part of a recording"),
         ({"bin_bytes": PAGE_BYTES}, "event 0: 2 shares for 5 bins of memory"),
+        # Found by fuzzing: other kinds of values, and sizes that would have taken all memory.
+        ({"bin_bytes": float("inf")}, "event 0: not a part of a recording"),
+        ({"bin_bytes": -PAGE_BYTES}, "event 0: 2 shares for -5 bins of memory"),
+        ({"bin_bytes": 1}, "event 0: 2 shares for 20480 bins of memory"),
+        ({"ranges": [[0, 1 << 60]], "bin_bytes": 1}, "event 0: 2 shares for 1152921504606846976"),
+        ({"ranges": [[9, 1]]}, "event 0: 2 shares for 0 bins of memory"),
+        ({"at_ns": 1 << 64}, "event 0: not a part of a recording"),
     ],
 )
 def test_a_damaged_part_names_its_event(change, words):
     with pytest.raises(ValueError, match=words):
         built({**parts(b"\1")[0], **change})
+
+
+@pytest.mark.parametrize("truth", [3, {"hot_start": 1}, {"hot_start": {}, "hot_bytes": 1}])
+def test_damaged_ground_truth_names_its_event(truth):
+    with pytest.raises(ValueError, match="event 9: not a part of a recording"):
+        built({"type": "run", "seq": 9, "truth": truth})
+    with pytest.raises(ValueError, match="event 9: not a part of a recording"):
+        built({"type": "end", "seq": 9, "phases": [truth]})
+
+
+def test_a_column_is_never_unpacked_without_bound():
+    bomb = base64.b64encode(zlib.compress(bytes(1 << 26))).decode()
+    with pytest.raises(ValueError, match=f"event 0: {1 << 24} shares for 2 bins"):
+        built({**parts(b"\1")[0], "share_zlib_base64": bomb})
 
 
 def test_parts_of_two_recordings_do_not_mix():
