@@ -55,7 +55,8 @@ def recording_of(record: RegionSnapshots, *, bins: int = BINS, steps: int = STEP
         bins=cuts,
         since_ns=record.since_ns[begin],
         at_ns=record.at_ns[last],
-        share=np.clip(share, 0, 1).T,
+        # What the sums above round is not to decide whether a bin is hot.
+        share=np.clip(np.round(share, 12), 0, 1).T,
     )
 
 

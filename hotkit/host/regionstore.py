@@ -35,7 +35,7 @@ _COLUMNS = (*SNAPSHOT_COLUMNS, *REGION_COLUMNS, "first")
 def keep_regions(folder: Path, imported: Imported) -> dict[str, Any]:
     """Write the archive; the journal's event about it. Raises HotkitError when the disk refuses."""
     path = folder / RAW / _NAME
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for place, one in enumerate(imported.targets):
         arrays |= {f"{place}.{name}": getattr(one, name) for name in _COLUMNS}
         if one.passed is not None:
