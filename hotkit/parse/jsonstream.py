@@ -105,10 +105,10 @@ class JsonStream:
                     return found
             except (ValueError, RecursionError) as error:
                 if not more and not self._more():
-                    where = error.pos if isinstance(error, json.JSONDecodeError) else 0
-                    words = "it ends in the middle" if where >= len(text) else "not JSON"
-                    if isinstance(error, RecursionError):
-                        words = "nested too deep"
+                    where, words = 0, "nested too deep"
+                    if isinstance(error, json.JSONDecodeError):
+                        cut = error.pos >= len(text) or error.msg.startswith("Unterminated")
+                        where, words = error.pos, "it ends in the middle" if cut else "not JSON"
                     raise self.fail(words, self.place + where) from None
             enough *= 2
 

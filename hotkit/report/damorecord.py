@@ -39,7 +39,7 @@ def packed(text: Iterable[bytes]) -> Iterator[bytes]:
 
 def _record(one: RegionSnapshots) -> Iterator[bytes]:
     target = one.target
-    head = {
+    head: dict[str, Any] = {
         "kdamond_idx": target.kdamond,
         "context_idx": target.context,
         "intervals": _intervals(one),
