@@ -30,6 +30,8 @@ _MEASURES_HERE = {
     "test_gates_here",
     "test_bad_sweep",
     "test_guest_link",
+    "test_own_program",
+    "test_own_tracker",
 }
 
 
