@@ -7,7 +7,7 @@ PYTEST := .venv/bin/python -m pytest
 JOBS := 2
 BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test check lab-test soak bench docs clean
+.PHONY: help setup demo test check lab-test soak bench docs site clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,10 @@ docs: setup ## regenerate docs/cli.md and man/ from --help, inventory.md and rol
 	.venv/bin/python tools/peers_docs.py --write
 	.venv/bin/python tools/memory_docs.py --write
 	.venv/bin/python tools/explain_docs.py --write
+
+site: setup ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
+	@echo "build/site/index.html"
 
 clean: ## remove the environment and caches in the clone (the lab's cache stays)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

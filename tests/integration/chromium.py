@@ -52,10 +52,22 @@ class Browser:
 
     def open(self, page: Path) -> None:
         """Load a file; what earlier pages asked for is forgotten."""
+        self.visit(page.as_uri())
+
+    def visit(self, url: str) -> None:
+        """Load an address; what earlier pages asked for is forgotten."""
         self._driver.get("about:blank")  # whatever went before, its first tab too, ends here
         self.complaints()
         self.requests()
-        self._driver.get(page.as_uri())
+        self._driver.get(url)
+
+    def title(self) -> str:
+        """What the window is called."""
+        return str(self._driver.title)
+
+    def picture(self) -> bytes:
+        """PNG of what is on the screen."""
+        return bytes(self._driver.get_screenshot_as_png())
 
     def unfold(self) -> None:
         """Open all that a reader can open by a click."""
