@@ -14,7 +14,8 @@ import numpy as np
 import orjson
 
 from hotkit.core.imported import Imported
-from hotkit.core.regions import Intervals, RegionSnapshots, Target, merged
+from hotkit.core.record import Floats
+from hotkit.core.regions import Intervals, Ints, RegionSnapshots, Target, merged
 from hotkit.parse.damo_snapshot import Snapshot, snapshot
 from hotkit.parse.damovalues import intervals, whole
 from hotkit.parse.jsonstream import Damaged, JsonStream
@@ -145,6 +146,8 @@ def columns(target: Target, snapshots: list[Snapshot], known: Intervals | None) 
     accesses = np.concatenate([one.accesses for one in snapshots])
     sample_us = aggr_us = np.full(len(at), np.nan)
     if known is not None:
+        bare = np.array([one.bare for one in snapshots])
+        told = np.where(bare, _in_microseconds(told, at - since, known), told)
         sample_us = np.where(np.isnan(told), _inferred(at - since, known), told)
         aggr_us = sample_us * known.checks
         full = np.full(len(at), known.checks)
@@ -174,7 +177,15 @@ def columns(target: Target, snapshots: list[Snapshot], known: Intervals | None) 
     )
 
 
-def _inferred(took_ns: np.ndarray[Any, Any], known: Intervals) -> np.ndarray[Any, Any]:
+def _in_microseconds(told: Floats, took_ns: Ints, known: Intervals) -> Floats:
+    """A snapshot's own sampling interval. damo 3.4 writes `sample_interval_us` in ns where numbers
+    are raw (_damo_fmt_str.py, format_time_us_exact), and reads it in us. A snapshot takes as long
+    as its checks do, so that one a thousand times too long is in ns."""
+    would_take_ns = 1000 * told * known.checks
+    return np.where((took_ns > 0) & (would_take_ns > 30 * took_ns), told / 1000, told)
+
+
+def _inferred(took_ns: Ints, known: Intervals) -> Floats:
     """The sampling interval of snapshots that do not tell: where it is tuned, from how long they
     took, as damo does it (damo_report_access.py, snapshot_monitoring_intervals)."""
     if known.goal is None:

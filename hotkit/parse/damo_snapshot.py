@@ -25,12 +25,13 @@ Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
 class Snapshot(NamedTuple):
     """`sample_us` is None where the file does not tell; `passed` None where no byte passed.
 
-    `probed`: there were hits of probes, which are not kept.
+    `bare`: it has no unit. `probed`: there were hits of probes, which are not kept.
     """
 
     since_ns: int
     at_ns: int
     sample_us: float | None
+    bare: bool
     start: Addresses
     end: Addresses
     accesses: Counts
@@ -109,6 +110,7 @@ def _snapshot(
             since_ns=since,
             at_ns=at,
             sample_us=sample_us,
+            bare=not str(tuned).strip()[-1:].isalpha(),
             start=np.array(start, dtype=np.uint64),
             end=np.array(end, dtype=np.uint64),
             accesses=np.minimum(np.array(accesses, dtype=np.uint64), _COUNT_MAX).astype(np.uint32),

@@ -41,11 +41,12 @@ _TUNED = re.compile(
 )
 _OURS = re.compile(rb"damon_\w*aggregated|damos_before_apply")
 _LOST = re.compile(
-    rb"\[LOST (?:(\d+) )?EVENTS\]|\[(?:(\d+) )?EVENTS DROPPED\]|PERF_RECORD_LOST lost (\d+)"
+    rb"\[LOST (?:(\d{1,18}) )?EVENTS\]|\[(?:(\d{1,18}) )?EVENTS DROPPED\]"
+    rb"|PERF_RECORD_LOST lost (\d{1,18})"
 )
 _THREAD = re.compile(rb"\s*(\S+?)(?:[\s-]+([\dx]+)(?:/\d+)?)?(?:\s|$)")
-_KDAMOND = re.compile(r"kdamond\.(\d+)$")
-_FIELD = re.compile(rb"(\w+)=(\d+)")
+_KDAMOND = re.compile(r"kdamond\.(\d{1,9})$")
+_FIELD = re.compile(rb"(\w+)=(\d{1,20})\b")
 _COUNT_MAX = (1 << 32) - 1
 _SCALE = {6: 1000, 9: 1}
 

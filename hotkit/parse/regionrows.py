@@ -99,6 +99,10 @@ def _borders(
     """Where snapshots begin."""
     new = np.ones(len(times), dtype=bool)
     new[1:] = (start[1:] < end[:-1]) | (count[1:] != count[:-1])
+    # A snapshot that has all of its regions is over, wherever the next address is.
+    begins = np.flatnonzero(new)
+    place = np.arange(len(times)) - np.repeat(begins, np.diff(np.append(begins, len(times))))
+    new |= (count > 0) & (place % np.maximum(count, 1) == 0)
     # Where one lost its end and the next its beginning, the address does not go back.
     apart = np.diff(times[new])
     if len(apart):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hotkit.core.regions import NO_AGE, Intervals, RegionSnapshots
+from hotkit.core.regions import Intervals, RegionSnapshots
 
 # damo takes a snapshot's own interval only where tuning is asked for; this asks, and for nothing.
 _SOME_GOAL = (0.0, 1.0, 0.0, 0.0)
@@ -69,7 +69,8 @@ def _snapshot(one: RegionSnapshots, number: int) -> dict[str, Any]:
                 "start": str(start),
                 "end": str(end),
                 "nr_accesses": {"samples": accesses, "percent": None},
-                "age": {"usec": None, "aggr_intervals": None if age == NO_AGE else str(age)},
+                # damo's heat map has no words for an age that nobody told.
+                "age": {"usec": None, "aggr_intervals": str(max(0, age))},
                 "probe_hits": [],
                 "sz_filter_passed": f"{size} B",
             }
@@ -84,11 +85,12 @@ def _snapshot(one: RegionSnapshots, number: int) -> dict[str, Any]:
 
 
 def _tuned(one: RegionSnapshots, number: int) -> str | None:
-    """A snapshot's own sampling interval, where it is not the one that was asked for."""
+    """A snapshot's own sampling interval, where it is not the one that was asked for. With its
+    unit: damo takes a number for us, and writes ns."""
     known = one.intervals
     if known is None or (known.goal is None and not _is_tuned(one)):
         return None
-    return f"{one.sample_us[number]:.0f}"
+    return f"{one.sample_us[number]:.0f} us"
 
 
 def _is_tuned(one: RegionSnapshots) -> bool:

@@ -102,14 +102,16 @@ def records(draw: st.DrawFn, with_intervals: bool | None = None) -> RegionSnapsh
     known = draw(st.booleans()) if with_intervals is None else with_intervals
     checks = 20
     accesses = draw(st.lists(st.integers(0, checks), min_size=number, max_size=number))
-    times = np.cumsum(
-        draw(st.lists(st.integers(1, 10**12), min_size=steps + 1, max_size=steps + 1))
-    )
     tuned = draw(st.booleans()) and known
     sample_us = np.full(steps, np.nan)
+    took = np.array([draw(st.integers(1, 10**12)) for _ in range(steps)])
     if known:
         one_of = [5000.0, 80000.0] if tuned else [5000.0]
         sample_us = np.array([draw(st.sampled_from(one_of)) for _ in range(steps)])
+        # About as long as the checks take.
+        late = [draw(st.integers(80, 200)) for _ in range(steps)]
+        took = (sample_us * checks * 10 * late).astype(np.int64)
+    times = np.cumsum([draw(st.integers(0, 10**15)), *took])
     passed = draw(
         st.one_of(st.none(), st.lists(st.integers(1, 999), min_size=number, max_size=number))
     )
@@ -124,7 +126,7 @@ def records(draw: st.DrawFn, with_intervals: bool | None = None) -> RegionSnapsh
         first=np.concatenate([[0], np.cumsum(counts)]),
         start=np.array(start, dtype=np.uint64), end=np.array(end, dtype=np.uint64),
         accesses=np.array(accesses, dtype=np.uint32),
-        age=np.array(draw(st.lists(st.integers(-1, 9999), min_size=number, max_size=number))),
+        age=np.array(draw(st.lists(st.integers(0, 9999), min_size=number, max_size=number))),
         relative=not known,
         intervals=Intervals(sample_us=5000, aggr_us=5000 * checks, goal=goal) if known else None,
         passed=None if passed is None else np.array(passed, dtype=np.uint64),

@@ -111,6 +111,15 @@ def test_a_tuned_interval_belongs_to_its_snapshot():
     assert list(frequency_hz(found)) == [200, 12.5]
 
 
+def test_a_tuned_interval_that_damo_wrote_in_ns():
+    """damo 3.4.3 writes the field sample_interval_us in ns where numbers are raw."""
+    parts = [
+        snapshot(0, region(K, 2 * K, 20), took_ms=1600, sample_interval_us=told)
+        for told in ("80000000", "80000", "80000 us", "80 ms", 80000)
+    ]
+    assert list(one(*parts).sample_us) == [80000] * 5
+
+
 def test_where_tuning_is_on_and_nothing_told_the_time_that_passed_tells():
     goal = INTERVALS | {"intervals_goal": {**INTERVALS["intervals_goal"], "aggrs": "3"}}
     parts = [snapshot(0, region(K, 2 * K, 20), took_ms=ms) for ms in (1600, 105)]
