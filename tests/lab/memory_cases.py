@@ -147,7 +147,7 @@ def namespace_costs(inventory: Path, name: str) -> list[dict[str, Any]]:
 
 
 # On node 0 alone; every probe is a boot of its own.
-_LOW_MIB, _HIGH_MIB, _STEP_MIB = 96, 352, 8
+_LOW_MIB, _HIGH_MIB, _STEP_MIB = 144, 256, 8
 
 
 def smallest_case(number: int) -> dict[str, Any]:
