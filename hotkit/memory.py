@@ -162,7 +162,7 @@ def _document(text: str, where: str) -> tuple[dict[str, str], dict[str, Any]]:
     try:
         document = json.loads(text)
         version, texts, record = (document[key] for key in ("schema_version", "texts", "record"))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise HotkitError(
             f"{where}: what came back is no capture: {plain_line(text, 80)!r}",
             exit_code=ExitCode.VERDICT_FAILED,

@@ -98,7 +98,7 @@ def _mentions(folder: Path, name: str) -> bool:
 def _facts(text: str, where: str) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise HotkitError(f"{where}: what came back is no JSON: {text[:80]!r}") from error
     return facts
 

@@ -94,7 +94,7 @@ def _choose(entries: tuple[MenuEntry, ...], depth: int, name: str) -> int | None
     """The place of the first entry of one menu that `name` means, or None."""
     if number := re.match(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*", name):
         # strtoul with base 0 stops at the first character that is no digit: `2hotkit` is 2.
-        wanted = int(re.sub(r"^0(?=[0-7])", "0o", number[0]), 0)
+        wanted = int(re.sub(r"^0(?=[0-7])", "0o", number[0][:18]), 0)
         return next((wanted for item in entries if item.places[depth] == wanted), None)
     return next((item.places[depth] for item in entries if name in item.names[depth]), None)
 
@@ -120,7 +120,7 @@ def read_menu(text: str, grubenv: Mapping[str, str] | None = None) -> Menu:
     nodes = parse(text)
     run = Run(dict(BUILTIN_VARIABLES) | {"menuentry_id_option": "--id"})
     run.loads = {key: value for key, value in (grubenv or {}).items() if key != "next_entry"}
-    run.nodes(nodes)
+    run.script(nodes)
     custom = (item.words[-1].raw for item in walk(nodes) if item.name in ("source", "."))
     return Menu(
         entries=tuple(_entries(text, run, (), ())),
@@ -144,7 +144,7 @@ def _entries(
         place += 1
         if arguments[0] == "submenu":
             inner = Run(dict(run.variables), params, dict(run.functions))
-            inner.nodes(command.block.body)
+            inner.script(command.block.body)
             yield from _entries(text, inner, here, named)
             continue
         yield MenuEntry(

@@ -40,7 +40,7 @@ class GrubEnv:
         if name == "#":
             return [str(len(self.params))] if self.params is not None else []
         if name[0].isdigit():
-            number = int(name)
+            number = int(name[:9])  # no script has as many
             params = self.params or ()
             if not 0 < number <= len(params):
                 return []
@@ -106,6 +106,7 @@ class Run:
     menu: list[tuple[list[str], Command]] = field(default_factory=list)  # menuentries, submenus
     status: int | None = 0  # of the last command; None: it depends on the machine
     depth: int = 0
+    steps: int = 0  # commands that were run
 
     @property
     def env(self) -> GrubEnv:
@@ -115,6 +116,13 @@ class Run:
     def cmdline(self) -> str | None:
         """/proc/cmdline of what would be booted: GRUB puts BOOT_IMAGE= before the path."""
         return None if self.linux is None else "BOOT_IMAGE=" + loader_cmdline(self.linux)
+
+    def script(self, nodes: tuple[Node, ...]) -> None:
+        """Run a whole script. HotkitError where it goes deeper than any that somebody wrote."""
+        try:
+            self.nodes(nodes)
+        except RecursionError as error:
+            raise HotkitError("the GRUB script is nested too deep to be followed") from error
 
     def nodes(self, nodes: tuple[Node, ...]) -> None:
         for node in nodes:
@@ -131,6 +139,9 @@ class Run:
 
     def command(self, command: Command) -> None:
         arguments = expand(command.words, self.env)
+        self.steps += 1
+        if self.steps > _MOST_STEPS or sum(map(len, arguments)) > _LONGEST:
+            raise HotkitError("the GRUB script does not come to an end, or a word of it grows")
         if not arguments:
             return
         name, rest = arguments[0], arguments[1:]
@@ -247,6 +258,11 @@ class Run:
         return None
 
 
+# A grub.cfg of a hundred kernels runs some thousand commands. Functions that call each other and
+# variables that double take more than there is, as they would in GRUB.
+_MOST_STEPS = 50_000
+_LONGEST = 1 << 16
+
 # Commands that always succeed. Of the others only the machine knows.
 _HARMLESS = ("echo", "export", "menuentry", "submenu")
 
@@ -270,7 +286,7 @@ def run_script(
 ) -> Run:
     """Run a script (for example the body of a menuentry) and say what it would boot."""
     run = Run(dict(variables or {}), params, dict(functions or {}))
-    run.nodes(parse(text))
+    run.script(parse(text))
     return run
 
 

@@ -271,7 +271,10 @@ def parse(text: str) -> tuple[Node, ...]:
     Raises GrubSyntaxError where `grub-script-check` fails. Carriage returns are for the caller to
     drop (GRUB drops them when it reads a file: `grub_file_getline`).
     """
-    return _Parser(text).script()
+    try:
+        return _Parser(text).script()
+    except RecursionError as error:
+        raise GrubSyntaxError("GRUB script: blocks are nested too deep") from error
 
 
 def walk(nodes: tuple[Node, ...], *, blocks: bool = True) -> Iterator[Command]:

@@ -236,7 +236,7 @@ class _Reader:
 
     def _share(self) -> Fraction:
         text = str(self.data.get("fast_share", "")).strip()
-        match = re.fullmatch(r"(\d+)/(\d+)|(\d+(?:\.\d+)?)%|(0?\.\d+)", text)
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})|(\d{1,9}(?:\.\d{1,9})?)%|(0?\.\d{1,18})", text)
         if not match or match[2] == "0":
             raise ProfileError(
                 "fast_share", f"{text!r} is not a share: write 1/5, 20% or 0.2" if text

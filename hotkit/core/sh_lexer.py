@@ -48,10 +48,10 @@ def source(
             at = _line_end(text, at)
             continue
         found = _ASSIGNMENT.match(text, at)
-        line = text.count("\n", 0, at) + 1
+        begin = at
         if not found or found[2] == "+=":
             shown = text[at : _line_end(text, at)]
-            raise HotkitError(f"{name}, line {line}: {shown!r} is not an assignment")
+            raise _refused(text, begin, name, f"{shown!r} is not an assignment")
         try:
             value, at = _value(text, found.end(), known, params)
             known[found[1]] = value
@@ -59,10 +59,15 @@ def source(
             known.pop(found[1], None)
             at = _line_end(text, at)
         except ValueError as error:
-            raise HotkitError(f"{name}, line {line}: {error}") from error
+            raise _refused(text, begin, name, str(error)) from error
         if at < len(text) and text[at] not in " \t\n;":
-            raise HotkitError(f"{name}, line {line}: {text[at]!r} after the value is a command")
+            raise _refused(text, begin, name, f"{text[at]!r} after the value is a command")
     return known
+
+
+def _refused(text: str, at: int, name: str, why: str) -> HotkitError:
+    line = text.count("\n", 0, at) + 1
+    return HotkitError(f"{name}, line {line}: {why}")
 
 
 def _line_end(text: str, at: int) -> int:
@@ -136,7 +141,7 @@ def _reference(
         return "$", at + 1  # a lone $ stands for itself
     variable = found[1] or found[2]
     if variable.isdigit():
-        number = int(variable)
+        number = int(variable[:9])  # no script has as many
         return (params[number - 1] if 0 < number <= len(params) else ""), found.end()
     if variable in "?#*@!$-":
         raise _Opaque

@@ -52,7 +52,7 @@ def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
     """By json.loads: orjson takes no NaN and no half of a surrogate pair, and Python wrote it."""
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HotkitError(f"{path}:{number}: not a JSON line") from error
     if not isinstance(found, dict):
         raise HotkitError(f"{path}:{number}: not a JSON object")

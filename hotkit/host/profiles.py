@@ -16,7 +16,7 @@ from hotkit.core.units import kernel_size
 from hotkit.errors import HotkitError
 from hotkit.host.yamlsrc import Position, YamlSource, read_yaml
 
-_SCALED = re.compile(r"(?P<name>.*\S)\s*(?:\s[x*]|\*)\s*(?P<factor>\d+)")
+_SCALED = re.compile(r"(?P<name>.*\S)\s*(?:\s[x*]|\*)\s*(?P<factor>\d{1,9})")
 _SIZES = ("total", "fast_share")
 
 Locate = Callable[[tuple[str | int, ...]], Position | None]

@@ -176,6 +176,8 @@ def parse_yaml(text: str, path: Path) -> YamlSource:
         raise HotkitError(f"{where}: not YAML: {said}") from error
     except yaml.YAMLError as error:
         raise HotkitError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+    except RecursionError as error:
+        raise HotkitError(f"{path}: nested too deep: brackets that nobody closes?") from error
     walk.values.setdefault((), Position(path, 1, 1))
     return YamlSource(path, data, walk.values, walk.keys)
 

@@ -15,11 +15,11 @@ from hotkit.parse.iomem import parse_iomem
 from hotkit.parse.meminfo import parse_meminfo
 from hotkit.parse.observed import observe
 
-_PERCPU = re.compile(r"percpu: Embedded (\d+) pages/cpu")
+_PERCPU = re.compile(r"percpu: Embedded (\d{1,9}) pages/cpu")
 _FREED = re.compile(
-    r"Freeing (?:unused kernel image|unused decrypted|SMP alternatives)[^:]*memory: (\d+)K"
+    r"Freeing (?:unused kernel image|unused decrypted|SMP alternatives)[^:]*memory: (\d{1,12})K"
 )
-_SWIOTLB = re.compile(r"software IO TLB: mapped .*\((\d+)MB\)")
+_SWIOTLB = re.compile(r"software IO TLB: mapped .*\((\d{1,9})MB\)")
 _IMAGE = ("Kernel code", "Kernel rodata", "Kernel data", "Kernel bss")
 # Of init_size (what the kernel wants to unpack itself, boot/header.S), that much stays taken:
 # 16.0 of 27.7 MiB between Debian's kernel and the lab's (Linux 6.1, both booted in QEMU).

@@ -20,13 +20,14 @@ _STAMP = re.compile(r"^(?:.*? kernel: )?(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d
 _MEM = r"\[mem 0x(?P<start>[0-9a-f]+)-0x(?P<end>[0-9a-f]+)\]"
 _E820 = re.compile(rf"BIOS-e820: {_MEM} (?P<type>.+)")
 _SRAT_MEMORY = re.compile(
-    rf"(?:ACPI: )?SRAT: Node (?P<node>\d+) PXM \d+ {_MEM}(?P<hot> hotplug)?(?P<nv> non-volatile)?"
+    rf"(?:ACPI: )?SRAT: Node (?P<node>\d{{1,5}}) PXM \d+ {_MEM}"
+    r"(?P<hot> hotplug)?(?P<nv> non-volatile)?"
 )
 _SRAT_CPU = re.compile(
-    r"(?:ACPI: )?SRAT: PXM \d+ -> (?:X2)?APIC (?P<apic>0x[0-9a-f]+) -> Node (?P<node>\d+)"
+    r"(?:ACPI: )?SRAT: PXM \d+ -> (?:X2)?APIC (?P<apic>0x[0-9a-f]{1,8}) -> Node (?P<node>\d{1,5})"
 )
-_NODE_RANGE = re.compile(rf"node +(?P<node>\d+): {_MEM}")
-_BOOTED = re.compile(r"\.\.\.\. node +#(?P<node>\d+), CPUs:(?P<cpus>[ #\d]*)")
+_NODE_RANGE = re.compile(rf"node +(?P<node>\d{{1,5}}): {_MEM}")
+_BOOTED = re.compile(r"\.\.\.\. node +#(?P<node>\d{1,5}), CPUs:(?P<cpus>[ #\d]*)")
 _COMMAND_LINE = re.compile(r"(?:Kernel c|C)ommand line: (?P<line>.*)")
 _OURS = re.compile(r"BIOS-e820: \[|(?:ACPI: )?SRAT: Node \d|node +\d+: \[mem")
 # What gives another architecture away: its compiler, or how it names its CPUs.
@@ -99,7 +100,8 @@ def parse_dmesg(text: str, name: str = "the log") -> DmesgMemory:
         elif match := _NODE_RANGE.fullmatch(line):
             ranges.append((int(match["node"]), _range(match, name, number)))
         elif match := _BOOTED.match(line):
-            booted |= {int(cpu): int(match["node"]) for cpu in re.findall(r"#(\d+)", match["cpus"])}
+            cpus = re.findall(r"#(\d{1,7})\b", match["cpus"])
+            booted |= {int(cpu): int(match["node"]) for cpu in cpus}
         elif match := _COMMAND_LINE.fullmatch(line):
             command_line = command_line or match["line"]
         elif match := _OTHER_ARCH.search(line):
@@ -120,7 +122,7 @@ def parse_dmesg(text: str, name: str = "the log") -> DmesgMemory:
 def _e820_type(text: str) -> int:
     if text in _E820_TYPES:
         return int(_E820_TYPES[text])
-    match = re.search(r"type (\d+)", text)
+    match = re.search(r"type (\d{1,10})", text)
     return int(match[1]) if match else int(E820Type.RESERVED)
 
 

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 PAGE_BYTES = 4096
-_MEMORY = re.compile(r"^guest physical test memory: \[0x([0-9a-f]+), 0x([0-9a-f]+)\)", re.MULTILINE)
+_MEMORY = re.compile(
+    r"^guest physical test memory: \[0x([0-9a-f]{1,16}), 0x([0-9a-f]{1,16})\)", re.MULTILINE
+)
 # 6.1 has no space before "out"; it also warns when the count is small, 6.12 when it is large.
-_STILL_IDLE = re.compile(r"Too many pages still idle \((\d+) ?out of (\d+)\)")
+_STILL_IDLE = re.compile(r"Too many pages still idle \((\d{1,18}) ?out of (\d{1,18})\)")
 _MARKED = re.compile(r"^Mark memory idle +: [0-9.]+s$", re.MULTILINE)
-_LOG = re.compile(r"^Dirty log of slot \d+ has (\d+) of \d+ pages$", re.MULTILINE)
+_LOG = re.compile(r"^Dirty log of slot \d+ has (\d{1,18}) of \d+ pages$", re.MULTILINE)
 _FAILED = re.compile(r"^==== Test Assertion Failure ====\n *(.+)", re.MULTILINE)
 _SKIPPED = 4  # KSFT_SKIP of tools/testing/selftests/kselftest.h
 

@@ -7,6 +7,8 @@ is relative to the page with the most samples in its step.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,8 @@ FIELD_LISTS = (
     ),
 )
 _TRIED_LINES = 200
+# Eleven hours at 200 ms. A time with a wrong digit would take all memory.
+_MOST_STEPS = 200_000
 
 
 def fields_of(text: str) -> str | None:
@@ -94,6 +98,12 @@ def _targets(script: PerfScript, every_ms: int) -> tuple[RegionSnapshots, ...]:
     begin, every = int(times.min()), every_ms * 1_000_000
     steps = (times - begin) // every
     number = int(steps.max()) + 1
+    if number > _MOST_STEPS:
+        raise HotkitError(
+            f"the samples reach over {(number * every) / 3600e9:,.1f} hours, {number:,} steps of"
+            f" {every_ms} ms: is one of the times damaged?",
+            hint=f"--every with more ms; up to {_MOST_STEPS:,} steps are told apart",
+        )
     edges = begin + every * np.arange(number + 1)
     edges[-1] = max(int(times.max()), int(edges[-2]) + 1)
     return tuple(
@@ -110,8 +120,10 @@ def _process(
     cut = np.flatnonzero(np.diff(known) > _APART_PAGES)
     low, high = known[np.append(0, cut + 1)], known[np.append(cut, -1)] + 1
     start, end, count, first, full = [], [], [], [0], []
-    for step in range(len(edges) - 1):
-        seen, times = np.unique(pages[steps == step], return_counts=True)
+    pages = pages[np.argsort(steps, kind="stable")]
+    borders = np.searchsorted(np.sort(steps), np.arange(len(edges)))
+    for here, there in itertools.pairwise(borders):
+        seen, times = np.unique(pages[here:there], return_counts=True)
         begin, finish, value = _runs(seen, times, low, high)
         start.append(begin)
         end.append(finish)

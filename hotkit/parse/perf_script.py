@@ -19,7 +19,7 @@ from hotkit.errors import HotkitError
 # What `perf script -F` should be asked for.
 FIELDS = "comm,pid,tid,cpu,time,period,event,addr,weight,ip,sym,dso"
 _KNOWN = frozenset((*FIELDS.split(","), "data_src", "symoff"))
-_RECORD = re.compile(r"PERF_RECORD_(?P<name>[A-Z0-9_]+)(?: lost (?P<lost>\d+))?")
+_RECORD = re.compile(r"PERF_RECORD_(?P<name>[A-Z0-9_]+)(?: lost (?P<lost>\d{1,18}))?")
 # A line of a call chain (-g), indented by a tab.
 _CHAIN = re.compile(r"\t\s*[0-9a-f]+ .*")
 _EXAMPLES = 5
@@ -125,16 +125,17 @@ def _pattern(fields: str) -> re.Pattern[str]:
     if "comm" in asked:
         parts.append(r"\S.*?\s+")  # may hold blanks
     if {"pid", "tid"} <= asked:
-        parts.append(r"(?P<pid>-?\d+)/(?P<tid>-?\d+)\s+")
+        parts.append(r"(?P<pid>-?\d{1,10})/(?P<tid>-?\d{1,10})\s+")
     elif asked & {"pid", "tid"}:
         name = "pid" if "pid" in asked else "tid"
-        parts.append(rf"(?P<{name}>-?\d+)\s+")
+        parts.append(rf"(?P<{name}>-?\d{{1,10}})\s+")
     if "cpu" in asked:
-        parts.append(r"\[(?P<cpu>\d+)\]\s+")
+        parts.append(r"\[(?P<cpu>\d{1,7})\]\s+")
     if "time" in asked:
-        parts.append(r"(?P<seconds>\d+)\.(?P<fraction>\d{9}|\d{6}):\s+")
+        # In 64 bits, as ns.
+        parts.append(r"(?P<seconds>[0-8]?\d{1,9})\.(?P<fraction>\d{9}|\d{6}):\s+")
     if "period" in asked:
-        parts.append(r"(?P<period>\d+)\s+")
+        parts.append(r"(?P<period>\d{1,20})\s+")
     parts.append(r"(?P<event>\S+):\s+(?P<addr>[0-9a-f]{1,16})")
     # Of the kinds of event sampled here, perf prints the symbol of the address for page faults.
     if asked & {"sym", "dso", "symoff"}:
@@ -142,7 +143,7 @@ def _pattern(fields: str) -> re.Pattern[str]:
     if "data_src" in asked:
         parts.append(r"\s+[0-9a-f]+ \|.*?")
     if "weight" in asked:
-        parts.append(r"\s+(?P<weight>\d+)")
+        parts.append(r"\s+(?P<weight>\d{1,20})")
     if "ip" in asked:
         parts.append(r"\s+[0-9a-f]{1,16}")
         if asked & {"sym", "symoff"}:

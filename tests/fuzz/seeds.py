@@ -107,6 +107,13 @@ def _sweeps() -> list[bytes]:
     return [path.read_bytes() for path in (*shipped, ROOT / "docs/examples/trackers.yml")]
 
 
+def _workloads() -> list[bytes]:
+    hotset = {"kind": "hotset", "size": "32M", "hot": "8M", "updates": 1000}
+    bodies = [hotset, *({"recipe": path.stem} for path in sorted(data("workloads").glob("*.yml")))]
+    bodies += [yaml.safe_load(path.read_text()) for path in sorted(data("workloads").glob("*.yml"))]
+    return [yaml.safe_dump({"schema_version": 1, "workload": body}).encode() for body in bodies]
+
+
 def _profiles() -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(data("profiles.yml").read_text())
     return found.get("profiles", found)
@@ -164,13 +171,15 @@ _SEEDS = {
     "damon-trace": _trace,
     "memtierd": lambda: [MEMTIERD.encode()],
     "perf-mem": _TEXTS["perf"],
-    "json-lines": lambda: [text[-4000:] for text in _files("sweeps/*/journal.jsonl")],
+    "json-lines": lambda: [
+        b"".join(text.splitlines(keepends=True)[:8]) for text in _files("sweeps/*/journal.jsonl")
+    ],
     "yaml": lambda: [
         *_inventories(), *_sweeps(), b"a: &x {<<: {b: !vault 1}}\nc: [*x, 2001-01-01]\n"
     ],
     "inventory": _inventories,
     "sweep": _sweeps,
-    "workload": lambda: [path.read_bytes() for path in sorted(data("workloads").glob("*.yml"))],
+    "workload": lambda: [*_workloads(), *_sweeps()],
     "profile": lambda: [yaml.safe_dump(body).encode() for body in _profiles().values()],
     "profile-values": lambda: [_packed(body) for body in _profiles().values()],
     "setting": lambda: _written("fast.size=4G\nslow={pmem: true, size: 8G}\na.b.c=[1, 2"),

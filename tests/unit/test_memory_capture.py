@@ -123,6 +123,7 @@ def test_this_machine_there_and_back(tmp_path):
     [
         ("", "no capture"),
         ("{", "no capture"),
+        ('{"a":' * 100_000, "no capture"),
         ("[]", "no capture"),
         ('{"schema_version": 1, "texts": {}}', "no capture"),
         ('{"schema_version": 9, "texts": {}, "record": {}}', "schema_version 9 is not known"),

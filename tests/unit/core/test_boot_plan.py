@@ -213,6 +213,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("no grub.cfg", {"grub_cfg": None}, {}, "no readable grub.cfg"),
     ("broken grub.cfg", {"grub_cfg": "menuentry 'a {"}, {}, "never closed"),
     ("grubenv", {"grubenv_problem": "it lies on LVM"}, {}, "LVM"),
+    ("damaged grubenv", {"grubenv": "x"}, {}, "environment block in the facts is no base64"),
     ("no tool", {"tools": {"grub-editenv": None}}, {}, "grub-editenv"),
     ("systemd-boot", {"loader": "systemd-boot"}, {}, "systemd-boot"),
     ("no loader", {"loader": "unknown"}, {}, "no boot loader"),

@@ -99,3 +99,9 @@ def test_an_entry_that_boots_no_linux() -> None:
     found = read_menu("menuentry 'UEFI Firmware Settings' {\n fwsetup\n}\n")
     with pytest.raises(HotkitError, match="boots no Linux"):
         predicted_cmdline(found.entries[0], found)
+
+
+@pytest.mark.parametrize("default", ["7", "9" * 5000, "0x" + "f" * 5000])
+def test_a_default_beyond_all_entries_is_the_first_as_in_grub(default: str) -> None:
+    text = f"set default={default}\nmenuentry a {{\nlinux /a\n}}\n"
+    assert stock_entry(read_menu(text)).title == "a"

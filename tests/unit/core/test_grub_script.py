@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,3 +132,32 @@ def test_lexer_undoes_grub_word(values: list[str]) -> None:
     assert [word.literal for word in command.words[1:]] == values
     env = GrubEnv(dict.fromkeys("abcdefgh", "x"), params=("the title", "two"))
     assert expand(command.words[1:], env) == values
+
+
+@pytest.mark.parametrize(
+    ("script", "what"),
+    [
+        ("if true; then\n" * 1000, "nested too deep"),
+        ("menuentry a {\n" * 1000, "nested too deep"),
+        ("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do set a=x$a$a; done\necho $a",
+         "a word of it grows"),
+        ("function a { true; true; true; true; true; true; }\n"
+         + "".join(f"function {b} {{ {' '.join([a + ';'] * 6)} }}\n"
+                   for a, b in itertools.pairwise("abcdefgh")) + "h\n",
+         "does not come to an end"),
+    ],
+)  # fmt: skip
+def test_a_script_without_bounds_is_refused(script: str, what: str) -> None:
+    """Found by fuzzing: Python's stack, memory and an hour of time were used up."""
+    with pytest.raises(HotkitError, match=what):
+        run_script(script)
+
+
+def test_functions_nested_in_blocks_are_followed_as_far_as_python_does() -> None:
+    inner = "if true; then " * 60 + "f; " + "fi; " * 60
+    with pytest.raises(HotkitError, match="nested too deep to be followed|calls itself"):
+        run_script(f"function f {{ {inner} }}\nf\n")
+
+
+def test_a_parameter_beyond_all_is_empty() -> None:
+    assert expand([parse(f"${{{'9' * 5000}}}x")[0].words[0]], GrubEnv({}, ("a",))) == ["x"]  # type: ignore[union-attr]

@@ -113,7 +113,9 @@ def test_bad_profiles(change, key, problem):
     assert problem in caught.value.problem
 
 
-@pytest.mark.parametrize("share", ["5", "1/0", "120%", "-1/5", "", "a fifth", None, "2/1"])
+@pytest.mark.parametrize(
+    "share", ["5", "1/0", "120%", "-1/5", "", "a fifth", None, "2/1", "9" * 5000 + "%"]
+)
 def test_bad_shares(share):
     with pytest.raises(ProfileError) as caught:
         profile_from_dict("p", SHARES | {"fast_share": share})

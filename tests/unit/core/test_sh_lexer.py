@@ -45,7 +45,8 @@ def test_a_commands_output_is_unknown() -> None:
         ('A="open\n', "never closed"),
         ("A=${B:-c}\n", "operator"),
         ("A=(1 2)\n", "command"),
-        ("A+=b\n", "not an assignment"),
+        ("A+=b\n", "line 1: 'A\\+=b' is not an assignment"),
+        ("A=1\n\nB=c|d\n", "line 3: '\\|' after the value is a command"),
     ],
 )
 def test_refused(text: str, what: str) -> None:
@@ -56,3 +57,7 @@ def test_refused(text: str, what: str) -> None:
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_source_undoes_sh_word(value: str) -> None:
     assert source(f"X={sh_word(value)}\nY=after\n") == {"X": value, "Y": "after"}
+
+
+def test_a_parameter_beyond_all_is_empty() -> None:
+    assert source(f"A=x${{{'9' * 5000}}}y\n") == {"A": "xy"}

@@ -81,3 +81,10 @@ def test_a_file_that_grows_while_it_is_read_is_read_up_to_what_was_cut_off(tmp_p
     with path.open("ab") as file:
         file.write(b'2}\n{"n":3}\n')
     assert list(found) == []
+
+
+def test_a_line_that_is_nested_without_end_is_one_sentence(tmp_path):
+    path = tmp_path / "file"
+    path.write_text('{"a":' * 100_000 + "\n")
+    with pytest.raises(HotkitError, match=r"file:1: not a JSON line"):
+        list(json_lines(path))

@@ -54,6 +54,8 @@ def test_positions(path: tuple[str | int, ...], key: bool, where: str) -> None:
         ("a: &x {b: *x}\n", "an alias leads back to itself"),
         ("? [a, b]\n: 1\n", "x.yml:1:3: a key must be a plain word"),
         ("a: \x07\n", "not YAML"),
+        ("[" * 1000, "x.yml: nested too deep"),
+        ("a: {" * 1000, "x.yml: nested too deep"),
     ],
 )
 def test_refused(text: str, said: str) -> None:

@@ -194,3 +194,11 @@ def test_a_damaged_trace_is_refused_or_read_but_never_worse(data, text):
         assert "line" in error.message
     else:
         assert all(target.regions for target in found.targets)
+
+
+def test_a_number_that_no_kernel_prints_is_not_read():
+    """Python refuses more than 4300 digits (found by fuzzing)."""
+    text = (DATA / "damo-lab.perf_script").read_text()
+    assert "target_id=" in text
+    found = one(text.replace("target_id=0", "target_id=" + "9" * 5000))
+    assert found.target.number == 0

@@ -178,3 +178,17 @@ def test_a_range_that_ends_before_it_starts():
 def test_another_architecture_is_noticed(line, arch):
     """Its logs have SRAT lines too, its kernel has no memmap=."""
     assert topology_from_dmesg(f"{line}\n{LOG}", "log").arch == arch
+
+
+@pytest.mark.parametrize("line", ["SRAT: Node {} PXM 0 [mem 0x0-0xfff]", "node {}: [mem 0x0-0x1]"])
+def test_a_number_that_no_node_has(line):
+    """Python refuses to read more than 4300 digits (found by fuzzing)."""
+    assert parse_dmesg(line.format(1), "log")
+    log = line.format("9" * 5000)
+    with pytest.raises(HotkitError, match="cut short or damaged"):
+        parse_dmesg(log, "log")
+
+
+def test_a_booted_cpu_that_cannot_be_is_left_out():
+    line = f".... node  #0, CPUs:          #1 #{'9' * 5000} #2"
+    assert parse_dmesg(line).booted == {1: 0, 2: 0}

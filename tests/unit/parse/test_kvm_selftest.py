@@ -57,3 +57,8 @@ def test_one_that_did_not_run_says_why(fields: dict[str, Any], why: str) -> None
     line = witness(**fields)
     assert line["why"] == why
     assert (line["pages"], line["marks"], line["still_idle"], line["logged"]) == (0, 0, [], [])
+
+
+def test_numbers_that_no_machine_has_are_not_read() -> None:
+    line = witness(status=0, said=f"Too many pages still idle ({'9' * 5000} out of 3)\n")
+    assert line["still_idle"] == []

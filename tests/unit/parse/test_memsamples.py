@@ -119,3 +119,10 @@ def test_any_text_is_read_or_refused(text):
             read_samples(text, "samples", fields)
         except HotkitError as error:
             assert error.message
+
+
+def test_a_time_with_a_wrong_digit_takes_no_memory():
+    """Found by fuzzing: steps up to there were made one by one."""
+    with pytest.raises(HotkitError, match="200,001 steps of 200 ms: is one of the times damaged"):
+        read(sample(1, 0x10000) + sample(40_001, 0x10000))
+    assert read(sample(1, 0x10000) + sample(40_000.9, 0x10000)).targets[0].snapshots == 200_000

@@ -84,6 +84,9 @@ def test_a_text_that_is_cut_says_so():
         ("(/opt/hotset)", ""),
         ("(/opt/hotset)", "(/opt/hot"),
         ("P: ", "P "),
+        # Found by fuzzing: Python reads no more than 4300 digits, and times are of 64 bits.
+        ("4242/4242", f"4242/{'9' * 5000}"),
+        (" 34 ", f" {'9' * 5000} "),
     ],
 )
 def test_a_damaged_line_is_counted_and_shown(damage):
@@ -145,3 +148,12 @@ def test_what_perf_prints_is_read_back(address, weight, cpu, micros, comm):
     assert sample.time_ns == micros * 1000
     if len(f"{weight}") < 16:
         assert (sample.address, sample.weight) == (address, weight)
+
+
+def test_a_time_beyond_64_bits_is_damaged():
+    line = " 1 {}.000001: page-faults: 1000 \n"
+    found = parse_perf_script(
+        line.format("8" + "9" * 9) + line.format("9" * 10), "pid,time,event,addr"
+    )
+    assert [one.time_ns for one in found.samples] == [8999999999000001000]
+    assert found.bad_lines == 1

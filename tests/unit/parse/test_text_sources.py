@@ -96,7 +96,7 @@ def test_cpulist(text, numbers):
     assert parse_cpulist(text) == numbers
 
 
-@pytest.mark.parametrize("text", ["a", "1-", "-1", "1-b", "1;2", "¹", "1-²"])
+@pytest.mark.parametrize("text", ["a", "1-", "-1", "1-b", "1;2", "¹", "1-²", "3-0", "9" * 5000])
 def test_no_cpulist(text):
     with pytest.raises(HotkitError, match="no list of numbers"):
         parse_cpulist(text)
@@ -109,3 +109,11 @@ def test_any_text_is_read_or_refused(text):
             parse(text)
         except HotkitError as error:
             assert error.message
+
+
+@pytest.mark.parametrize("text", ["0-65536", "0-9999999", "0-40000,0-40000"])
+def test_more_cpus_than_there_are(text):
+    """A list of some bytes must not take all memory."""
+    with pytest.raises(HotkitError, match="more numbers than there are CPUs"):
+        parse_cpulist(text)
+    assert len(parse_cpulist("0-65535")) == 65536
