@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from hotkit.agentplace import Place
 from hotkit.core.design import SCOPE, Arm
 from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import ask_agent
+from hotkit.host.clock import now as now
 from hotkit.host.run import run
 from hotkit.host.store import Journal
 from hotkit.host.workloadspec import CommandSpec, WorkloadSpec
@@ -77,8 +76,3 @@ def keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal)
     digest = hashlib.sha256(blob).hexdigest()
     where = {"file": f"raw/{kept.name}", "sha256": digest} if kept else None
     return {**event, "hot": where}
-
-
-def now() -> str:
-    """The controller's time, for manifest and journal."""
-    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")

@@ -18,19 +18,14 @@ from hotkit.agentplace import Place, find_place, install
 from hotkit.core.design import Arm
 from hotkit.core.labels import Label, machine_label
 from hotkit.core.record import Recording
-from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.agentlink import PROTOCOL_VERSION, talk_to_agent
 from hotkit.host.recordspec import load_workload
-from hotkit.host.regionstore import read_regions
 from hotkit.host.runs import new_run_folder
 from hotkit.host.store import (
-    JOURNAL,
     MANIFEST,
     Journal,
     create_sweep_folder,
     journal_of,
-    read_journal,
-    read_manifest,
     write_once,
 )
 from hotkit.host.workload import build_hotset, build_scan
@@ -38,11 +33,11 @@ from hotkit.host.workloadspec import WorkloadSpec
 from hotkit.host.zipapp import Built, build_agent
 from hotkit.measuring import keep_heat, now, probe_host, silence_s
 from hotkit.parse.recording import RecordingBuilder
-from hotkit.recordimport import IMPORTED, imported_result
+from hotkit.recordimport import KIND
+from hotkit.recordreading import add_event, load_recording
 from hotkit.recordresult import RecordResult
 
 RUN = "record"
-KIND = "recording"
 BINS, EVERY_MS = 256, 200
 
 
@@ -113,50 +108,6 @@ def record(
     return load_recording(folder)
 
 
-def load_recording(folder: Path, target: int | None = None) -> RecordResult:
-    """Read a recording from its manifest and journal alone. Of one that was imported, `target`
-    chooses whose memory (default: the one with most of it).
-
-    Raises HotkitError: exit code 2 for a directory that is no recording, 5 for one without heat.
-    """
-    manifest = read_manifest(folder)
-    if manifest.get("kind") != KIND:
-        raise HotkitError(
-            f"{folder}: is no recording",
-            hint=f"hotkit sweep {folder} if it is a sweep; hotkit record watch makes a recording",
-        )
-    if IMPORTED in manifest:
-        return imported_result(folder, manifest, read_regions(folder, read_journal(folder)), target)
-    builder = RecordingBuilder()
-    planned = manifest["schedule"]["runs"][0]
-    settings: Mapping[str, Any] = planned["settings"]
-    sample: Mapping[str, Any] | None = None
-    for event in read_journal(folder):
-        _add(builder, event, folder)
-        if event["type"] == "run":
-            settings = event["settings"]
-        elif event["type"] == "sample" and not event.get("part"):
-            sample = event
-    recording = builder.recording()
-    if recording is None or not recording.looked_fraction:
-        tracker = planned["tracker"]
-        if sample is None:
-            raise HotkitError(
-                f"{folder}: the run was cut off before tracker {tracker} told of any memory",
-                hint=f"{folder / JOURNAL} ends with the reason",
-                exit_code=ExitCode.NOT_TRUSTWORTHY,
-            )
-        raise HotkitError(
-            f"{folder}: tracker {tracker} does not tell which memory is hot while it runs, there is"
-            " no map to show",
-            hint="docs/record.md says which trackers do",
-            exit_code=ExitCode.NOT_TRUSTWORTHY,
-        )
-    return RecordResult(
-        folder=folder, manifest=manifest, recording=recording, settings=settings, sample=sample
-    )
-
-
 def replay(result: RecordResult, speed: float) -> Iterator[Scene]:
     """The scenes of a recording, `speed` times as fast as it was recorded; sleeps in between."""
     whole = result.recording
@@ -205,19 +156,9 @@ def _follow(
             elif event["type"] == "sample" and not event.get("part"):
                 event, step = keep_heat(event, truth, journal), "done"
             journal.append({**event, "received": now()})
-            if _add(builder, event, journal.path):
+            if add_event(builder, event, journal.path):
                 show(scene_now())
     show(scene_now())
-
-
-def _add(builder: RecordingBuilder, event: Mapping[str, Any], where: Path) -> bool:
-    try:
-        return builder.add(event)
-    except ValueError as error:
-        raise HotkitError(
-            f"{where}: {error}", hint="agent and hotkit differ, or the journal was edited",
-            exit_code=ExitCode.VERDICT_FAILED,
-        ) from error  # fmt: skip
 
 
 def _plan(spec: WorkloadSpec, arm: Arm, bins: int, every_ms: int) -> dict[str, Any]:

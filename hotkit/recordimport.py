@@ -16,16 +16,16 @@ from hotkit.core.labels import Platform
 from hotkit.core.regionmap import recording_of
 from hotkit.core.regions import Intervals, RegionSnapshots
 from hotkit.errors import HotkitError
+from hotkit.host.clock import now
 from hotkit.host.foreignrecord import read_foreign
 from hotkit.host.regionstore import keep_regions
 from hotkit.host.store import MANIFEST, Journal, create_sweep_folder, write_once
-from hotkit.measuring import now
 from hotkit.parse.memsamples import EVERY_MS
 from hotkit.recordresult import RecordResult
 
 # Of a recording's manifest: it was not measured by us, and this says what it is.
 IMPORTED = "imported"
-_KIND = "recording"
+KIND = "recording"
 
 
 def import_record(
@@ -133,7 +133,7 @@ def _manifest(
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     told = "said by who imported it" if platform != Platform.UNKNOWN else "the record does not tell"
     return {
-        "kind": _KIND,
+        "kind": KIND,
         "created": now(),
         "hotkit": hotkit.__version__,
         "host": file.name,

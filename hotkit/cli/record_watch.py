@@ -15,7 +15,8 @@ from hotkit.cli.options import on_hosts
 from hotkit.cli.recordoptions import hot_option, print_result, target_option
 from hotkit.errors import HotkitError
 from hotkit.host.recordspec import tracker_settings
-from hotkit.record import BINS, EVERY_MS, Scene, load_recording, record, replay
+from hotkit.record import BINS, EVERY_MS, Scene, record, replay
+from hotkit.recordreading import load_recording
 from hotkit.report.record import scene_line, scene_view
 
 

@@ -15,8 +15,8 @@ from hotkit.core.regions import Intervals
 from hotkit.errors import HotkitError
 from hotkit.parse.memsamples import EVERY_MS
 from hotkit.parse.recordforms import FORMS
-from hotkit.record import load_recording
 from hotkit.recordimport import read_record
+from hotkit.recordreading import load_recording
 from hotkit.recordresult import RecordResult
 from hotkit.report.record import print_recording
 

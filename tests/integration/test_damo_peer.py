@@ -163,7 +163,7 @@ def test_fault_a_tuned_interval_is_lost(tmp_path):
     assert list(ours.sample_us) == [5000, 5000, 80000, 80000]
     (theirs,) = json.loads(convert(DATA / "tuned.txt", "json", tmp_path / "x").read_text())
     assert [one["sample_interval_us"] for one in theirs["snapshots"]] == [None] * 4
-    # What we write of it damo reads; what it then writes it would take for a thousand times as much.
+    # What we write of it damo reads; what it then writes it takes for a thousand times as much.
     path = tmp_path / "ours"
     path.write_bytes(b"".join(packed(damo_json([ours]))))
     (theirs,) = json.loads(convert(path, "json", tmp_path / "y").read_text())

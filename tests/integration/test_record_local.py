@@ -17,7 +17,7 @@ from hotkit.agent.undo import Undo
 from hotkit.cli import main
 from hotkit.core.record import agreement, over_time
 from hotkit.host.store import read_journal
-from hotkit.record import load_recording
+from hotkit.recordreading import load_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from hotkit.cli import main
-from hotkit.record import load_recording
+from hotkit.recordreading import load_recording
 from tests.unit.damorecords import DATA, record, region, snapshot, write
 from tests.unit.recordings import events
 from tests.unit.recordings import write as write_ours

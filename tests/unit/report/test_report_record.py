@@ -13,7 +13,8 @@ from rich.console import Console
 
 from hotkit.core.record import Recording
 from hotkit.errors import HotkitError
-from hotkit.record import Scene, load_recording
+from hotkit.record import Scene
+from hotkit.recordreading import load_recording
 from hotkit.report.heatmap import HeatMap, caption
 from hotkit.report.record import print_recording, scene_view, title, to_dict
 from hotkit.report.recordfigure import draw, write_figure
