@@ -34,6 +34,7 @@ from hotkit.parse.recordforms import (
 )
 
 _CHUNK_BYTES = 1 << 18
+_PIECE_BYTES = 1 << 20
 # zlib's or gzip's header, whichever is there.
 _EITHER = zlib.MAX_WBITS | 32
 # What every event with an address has.
@@ -119,19 +120,24 @@ def _opened(path: Path) -> Iterator[tuple[bytes, Iterator[bytes], bool]]:
 
 
 def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """In pieces of no more than _PIECE_BYTES: a packed byte may be a thousand unpacked ones."""
     unpack, place = zlib.decompressobj(_EITHER), 0
     try:
         for chunk in chunks:
-            text = unpack.decompress(chunk)
             place += len(chunk)
-            # gzip allows one stream behind another.
-            while unpack.eof and unpack.unused_data[:2] == b"\x1f\x8b":
-                rest, unpack = unpack.unused_data, zlib.decompressobj(_EITHER)
-                text += unpack.decompress(rest)
-            if text:
-                yield text
+            while chunk:
+                # gzip allows one stream behind another; anything else there is none of ours.
+                if unpack.eof and chunk[:2] == b"\x1f\x8b":
+                    unpack = zlib.decompressobj(_EITHER)
+                elif unpack.eof:
+                    break
+                if text := unpack.decompress(chunk, _PIECE_BYTES):
+                    yield text
+                chunk = unpack.unconsumed_tail or unpack.unused_data
     except zlib.error as error:
-        raise HotkitError(f"damaged before byte {place + _CHUNK_BYTES}: {error}") from error
+        raise HotkitError(f"damaged before byte {place}: {error}") from error
+    if text := unpack.flush():
+        yield text
     if not unpack.eof:
         raise HotkitError(f"ends in the middle, after byte {place}")
 

@@ -52,7 +52,7 @@ def test_the_page_carries_the_label(scanrate):
     assert sys.modules["bench"].__path__ == [str(ROOT / "tools" / "bench")]
 
 
-@pytest.mark.parametrize("name", ["scan-rate", "big-report", "timing"])
+@pytest.mark.parametrize("name", ["scan-rate", "big-report", "damo-record", "timing"])
 def test_each_part_of_the_page_has_its_marks_once(scanrate, name):
     from bench import page
 
@@ -107,3 +107,39 @@ def test_big_report_has_a_ratio_of_each_round(scanrate):
     assert (name, cpu, wall) == ("hotkit report", "3.00 (4.00)", "6.00 (8.00)")
     assert (peak, ratio) == ("105", "1.50 (1.25 to 2.00)")
     assert "hotkit report" in bigreport.page(rows, 327)
+
+
+def test_damo_record_has_both_of_damos_commands_in_a_ratio(scanrate):
+    from bench import bigreport, damorecord
+
+    def taken(*cpu):
+        return [bigreport.Taken(wall_s=2 * s, cpu_s=s, peak_mb=100 * s) for s in cpu]
+
+    rows = damorecord.table([
+        damorecord.Read(1000, "json", 1.5, taken(1, 1), taken(7, 9), taken(3, 4)),
+        damorecord.Read(5000, "json", 3.0, taken(2), taken(9), taken(4)),
+        damorecord.Read(9000, "json", 3.0, taken(2), [], []),
+    ])  # fmt: skip
+    assert all(len(row) == len(damorecord.HEAD) for row in rows)
+    assert rows[0][3:6] == ("1.00, 2.00, 100", "8.00, 16.00, 900", "3.50, 7.00, 400")
+    assert rows[0][6:] == ("11.5 (10.0 to 13.0), 10 or more", "9.0")
+    assert (
+        rows[1][6] == "6.5 (6.5 to 6.5), LESS than 10"
+        and rows[2][4:] == ("not run",) * 2 + ("",) * 2
+    )
+    assert "1,000" in damorecord.page(rows)
+
+
+def test_damo_record_is_laid_out_as_damo_does(scanrate, tmp_path):
+    """Both forms hold the same regions; that damo reads them so is asked before anything is timed."""
+    import numpy as np
+    from bench import damorecord
+
+    from hotkit.host.foreignrecord import read_foreign
+
+    made = damorecord.made_record(3)
+    for form in damorecord.FORMS:
+        damorecord.write_record(made, form, tmp_path / form)
+        (found,) = read_foreign(tmp_path / form).targets
+        for name in ("at_ns", "first", "start", "end", "accesses", "age"):
+            assert np.array_equal(getattr(found, name), getattr(made, name)), (form, name)
