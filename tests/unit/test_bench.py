@@ -131,7 +131,7 @@ def test_damo_record_has_both_of_damos_commands_in_a_ratio(scanrate):
 
 
 def test_damo_record_is_laid_out_as_damo_does(scanrate, tmp_path):
-    """Both forms hold the same regions; that damo reads them so is asked before anything is timed."""
+    """Both forms hold the same regions; that damo reads them so is asked before any timing."""
     import numpy as np
     from bench import damorecord
 
