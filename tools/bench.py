@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 
-from bench import bigreport, reading, scanrate, timing
+from bench import bigreport, damorecord, reading, scanrate, timing
 from rich.console import Console
 
 BENCHMARKS = {
     "reading": reading.run,
     "scan-rate": scanrate.run,
     bigreport.NAME: bigreport.run,
+    damorecord.NAME: damorecord.run,
     timing.NAME: timing.run,
 }
 
