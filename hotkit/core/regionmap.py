@@ -35,7 +35,9 @@ def recording_of(record: RegionSnapshots, *, bins: int = BINS, steps: int = STEP
     looked = np.zeros((columns, len(cuts)))
     base = ranges[0][0]
     edges = np.array([(a - base, b - base) for a, b in cuts], dtype=np.float64)
-    weights = np.maximum(record.at_ns - record.since_ns, 1) / 1e9
+    # Of a snapshot of which nobody knows how long it took there is still something to be seen.
+    since_ns = np.minimum(record.since_ns, record.at_ns - 1)
+    weights = (record.at_ns - since_ns) / 1e9
     for number in range(record.snapshots):
         part = slice(record.first[number], record.first[number + 1])
         low = (record.start[part] - np.uint64(base)).astype(np.float64)
@@ -53,7 +55,7 @@ def recording_of(record: RegionSnapshots, *, bins: int = BINS, steps: int = STEP
     last = np.minimum(begin + group, record.snapshots) - 1
     return Recording(
         bins=cuts,
-        since_ns=record.since_ns[begin],
+        since_ns=since_ns[begin],
         at_ns=record.at_ns[last],
         # What the sums above round is not to decide whether a bin is hot.
         share=np.clip(np.round(share, 12), 0, 1).T,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotkit.core.record import Recording, grid, hot_ranges, working_set
+from hotkit.core.record import Recording, grid, hot_ranges, mean_share, working_set
 from hotkit.core.regionmap import recording_of, regions_of
 from hotkit.core.regions import merged, shares
 from tests.unit.core.test_regions import plain
@@ -62,6 +64,13 @@ def test_many_snapshots_are_put_into_few_steps_by_their_duration():
     ]
     assert int(found.since_ns[0]) == int(record.since_ns[0])
     assert int(found.at_ns[-1]) == int(record.at_ns[-1])
+
+
+def test_a_snapshot_of_unknown_length_is_seen():
+    record = replace(plain([(0, K, 20)]), since_ns=np.array([10**9]))
+    found = recording_of(record)
+    assert grid(found, found.share, rows=1, columns=3).tolist() == [[1, 1, 1]]
+    assert mean_share(found).tolist() == [1]
 
 
 def test_a_record_without_regions():
