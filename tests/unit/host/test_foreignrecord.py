@@ -133,3 +133,34 @@ def test_nothing_is_left_open(tmp_path):
         with pytest.raises(HotkitError):
             read_foreign(path, form="memtierd")
     assert open_files() == before
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A perf that answers as the real one does of a file which only a kernel with DAMON can make:
+    the names of its events, and their text. (Of other events: tests/integration.)"""
+    program = tmp_path / "bin" / "perf"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in\n'
+        'evlist) echo "damon:damon_aggregated"; echo "dummy:HG";;\n'
+        'script) case "$*" in *broken*) echo "bad file" >&2; exit 234;; esac\n'
+        f"  cat {DATA}/tuned.txt;;\n"
+        "esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+
+def test_perf_data_of_damons_tracepoints(tmp_path, stand_in):
+    path = file(tmp_path, b"PERFILE2" + bytes(96), "perf.data")
+    found = read_foreign(path, intervals=Intervals(sample_us=5000, aggr_us=100_000))
+    assert found.form == "perf.data of DAMON's tracepoints"
+    assert list(found.targets[0].sample_us) == [5000, 5000, 80000, 80000]
+
+
+def test_a_perf_that_fails_is_named_with_its_last_words(tmp_path, stand_in):
+    path = file(tmp_path, b"PERFILE2" + bytes(96), "broken.data")
+    with pytest.raises(HotkitError, match="broken.data: perf script exited with 234: bad file"):
+        read_foreign(path)
