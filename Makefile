@@ -35,10 +35,11 @@ soak: setup ## the long campaigns; writes docs/evidence/*.json, resumes where it
 bench: setup ## speed beside a peer, as ratios
 	.venv/bin/python tools/bench.py
 
-docs: setup ## regenerate docs/cli.md and man/ from --help, inventory.md and roles.md from what checks them, kernel-proof.md, peers.md and memory-forecast.md from their evidence, memory.md from a capture
+docs: setup ## regenerate what is generated of docs/ and man/: from --help, schemas, evidence, captures
 	.venv/bin/python tools/cli_docs.py --write
 	.venv/bin/python tools/man_pages.py --write
 	.venv/bin/python tools/reference_docs.py --write
+	.venv/bin/python tools/screenshots.py
 	.venv/bin/python tools/kernel_docs.py --write
 	.venv/bin/python tools/peers_docs.py --write
 	.venv/bin/python tools/memory_docs.py --write

@@ -74,6 +74,13 @@ def test_a_page_that_nobody_leads_to_is_refused(tmp_path: Path) -> None:
     assert "new-page.md" in done.stderr and "no-such-page.md" in done.stderr
 
 
+def test_the_front_page_leads_everywhere() -> None:
+    """Also where somebody reads the folder without the site."""
+    text = (ROOT / "docs/index.md").read_text()
+    missing = [page.name for page in PAGES if f"({page.name})" not in text]
+    assert missing == ["index.md"]
+
+
 def test_sources_that_pages_link_to_are_carried_along(site: Path) -> None:
     carried = site / "source/hotkit/data/sweep-default.yml.txt"
     assert carried.read_bytes() == (ROOT / "hotkit/data/sweep-default.yml").read_bytes()
