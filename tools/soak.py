@@ -16,6 +16,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from hotkit.simulate import simulate_random
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from tests.fuzz import session as fuzzing  # noqa: E402
 from tests.lab import (  # noqa: E402 (the clone's tests are no installed package)
     agent_kills,
     cases,
@@ -229,6 +231,16 @@ CAMPAIGNS = (
         jobs=1,
         in_lab=False,
     ),
+    Campaign(
+        name="fuzz",
+        what="every reader of text and data, a case each: from captured files on, guided by"
+        " coverage, nothing but an explanation comes out, no input takes long or much memory",
+        short_form="tests/fuzz/test_fuzz.py::test_only_an_explanation_comes_out_of_any_reader",
+        count=len(fuzzing.TARGETS),
+        case=fuzzing.campaign_case,
+        jobs=1,
+        in_lab=False,
+    ),
 )
 
 
@@ -253,7 +265,12 @@ def machine(campaign: Campaign) -> str:
 def one_case(name: str, number: int) -> dict[str, Any]:
     """A case by its number; in a worker, where a campaign is found by its name."""
     (campaign,) = (item for item in CAMPAIGNS if item.name == name)
-    return campaign.case(number)
+    try:
+        return campaign.case(number)
+    except Exception as error:  # one case that breaks must not cost the others what they found
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__} in {where.name}: {error}"
+        return {"ok": False, "error": what[:800]}
 
 
 def run_campaign(campaign: Campaign, count: int, jobs: int) -> bool:
