@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hotkit.host.workload import build_hotset
-from hotkit.host.zipapp import build_agent
-
 
 def hotkit_agent_files(_: Any = None) -> list[str]:
     """Paths of the zipapp and the workload on the controller, built when not in the cache."""
+    # Here, as in hotkit.py: every fork of Ansible loads this file.
+    from hotkit.host.workload import build_hotset
+    from hotkit.host.zipapp import build_agent
+
     return [str(build_agent().path), str(build_hotset().path)]
 
 
