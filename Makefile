@@ -7,7 +7,7 @@ PYTEST := .venv/bin/python -m pytest
 JOBS := 2
 BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test check lab-test soak bench docs site clean
+.PHONY: help setup demo test check lab-test coverage soak bench docs site clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,10 @@ check: setup ## linters, types, unit and integration tests: no QEMU, ten minutes
 
 lab-test: setup ## only the tests that boot QEMU machines
 	$(PYTEST) $(BESIDE) -m lab
+
+coverage: setup ## branches of hotkit/core and hotkit/parse that their unit tests run, and which they do not
+	COVERAGE_FILE=build/coverage .venv/bin/python -m coverage run -m pytest -q tests/unit/core tests/unit/parse
+	COVERAGE_FILE=build/coverage .venv/bin/python -m coverage report --fail-under=95
 
 soak: setup ## the long campaigns; writes docs/evidence/*.json, resumes where it was cut off
 	.venv/bin/python tools/soak.py $(CAMPAIGN)

@@ -3,10 +3,17 @@
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # CI shares its two cores with QEMU: a slow example is no finding.
 settings.register_profile("hotkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For runs that ask what is run at all, not whether it holds: the same few examples each time.
+settings.register_profile("few", settings.get_profile("hotkit"), max_examples=8, derandomize=True)
+# A mutant is run against the same examples each time, and nobody reads the smallest one.
+settings.register_profile(
+    "mutation", settings.get_profile("hotkit"), max_examples=30, derandomize=True, database=None,
+    phases=(Phase.explicit, Phase.generate),
+)  # fmt: skip
 settings.load_profile("hotkit")
 
 # How a reason begins when no machine of this kind could run the test.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from hotkit.core import cmdline, grubenv
 from hotkit.core.grub_block import remove
 from hotkit.core.grub_cfg import OUR_PREFIX
 from hotkit.core.plaintext import plain_line
+from hotkit.errors import HotkitError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def _armed(facts: Mapping[str, Any]) -> str | None:
     try:
         block = base64.b64decode(boot.get("grubenv") or "")
         entry = grubenv.parse(block).get("next_entry", "") if block else ""
-    except (binascii.Error, ValueError):
+    except (HotkitError, ValueError):  # no base64, or not what GRUB would read
         return None
     return plain_line(entry) if entry.startswith(OUR_PREFIX) else None
 

@@ -161,3 +161,87 @@ def test_functions_nested_in_blocks_are_followed_as_far_as_python_does() -> None
 
 def test_a_parameter_beyond_all_is_empty() -> None:
     assert expand([parse(f"${{{'9' * 5000}}}x")[0].words[0]], GrubEnv({}, ("a",))) == ["x"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("script", "boots"),
+    [
+        # Branches: the first condition that holds, else the rest.
+        ("if [ a = b ]; then linux /1; elif [ a == a ]; then linux /2; else linux /3; fi", "/2"),
+        ("if false; then linux /1; elif false; then linux /2; else linux /3; fi", "/3"),
+        ("if ! false; then linux /1; fi", "/1"),
+        ("if ! true; then linux /1; fi; linux /2", "/2"),
+        # The tests of strings, and of the grubenv, which is there.
+        ("if [ a != b ]; then linux /1; fi", "/1"),
+        ('if [ -z "" -a -n x ]; then linux /1; fi', "/1"),
+        ('if [ -n "" ]; then linux /1; else linux /2; fi', "/2"),
+        ("if test x; then linux /1; fi", "/1"),
+        ('if [ "" ]; then linux /1; else linux /2; fi', "/2"),
+        ("if [ ]; then linux /1; else linux /2; fi", "/2"),
+        ("if [ ! -s $prefix/grubenv ]; then linux /1; else linux /2; fi", "/2"),
+        # Loops and functions.
+        ("for i in 1 2 3; do linux /$i; done", "/3"),
+        ("for i in; do linux /1; done; linux /2", "/2"),
+        ("function f { linux /$1$2 $#; }\nf a b", "/ab"),
+        ("function f { false; }\nif f; then linux /1; else linux /2; fi", "/2"),
+        # Variables.
+        ("set a=/x; linux $a", "/x"),
+        ("a=/x; linux $a", "/x"),
+        ("set a=/x; unset a; linux /y$a", "/y"),
+        ("false; linux /$?", "/1"),
+        ("menuentry m { linux /m; }; linux /k", "/k"),
+    ],
+)
+def test_what_a_script_boots(script: str, boots: str) -> None:
+    found = run_script(script).linux
+    assert found is not None and found[0] == boots
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "while true; do linux /1; done",
+        "until search x; do linux /1; done",
+        "if [ -d /x ]; then linux /1; fi",
+        "if [ ! -f /x ]; then linux /1; fi",
+        "if [ -f /x -a a = a ]; then linux /1; fi",
+        "if ! search x; then linux /1; fi",
+        "if true; then if search x; then insmod y; else linux /1; fi; fi",
+    ],
+)
+def test_what_only_the_machine_decides(script: str) -> None:
+    with pytest.raises(HotkitError, match="depends on the machine"):
+        run_script(script)
+
+
+def test_a_loop_without_a_boot_in_it_is_passed_over() -> None:
+    assert run_script("while search x; do insmod y; done; linux /1").linux == ["/1"]
+
+
+def test_every_command_is_walked_in_order() -> None:
+    text = (
+        "a; if b; then c; elif d; then e; else f; fi; while g; do h; done; for x in 1; do i; done\n"
+        "function z { j; }\nmenuentry m { k; }\n"
+    )
+    names = [command.name for command in walk(parse(text))]
+    assert names == ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "menuentry", "k"]
+    assert "k" not in [command.name for command in walk(parse(text), blocks=False)]
+
+
+@pytest.mark.parametrize(
+    ("script", "what"),
+    [
+        ("for 1 in a; do b; done", "a variable's name should stand here"),
+        ("for x of a; do b; done", "'in' should stand here"),
+        ("for x in a do b; done", "unexpected 'done': 'do' should stand here"),
+        ("while a; b; done", "unexpected 'done'"),
+        ("if a; then b; else c; done", "unexpected 'done'"),
+        ("function f a; }", "'{' should stand here"),
+        ("; a", "a command should stand here"),
+        ("fi", "unexpected 'fi'"),
+        ("menuentry a {", "unexpected end|should stand here"),
+    ],
+)
+def test_no_script(script: str, what: str) -> None:
+    with pytest.raises(GrubSyntaxError, match=what):
+        parse(script)

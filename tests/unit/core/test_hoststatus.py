@@ -82,3 +82,39 @@ def test_a_lease_and_a_hostile_name_in_it(provisioned: dict[str, Any]) -> None:
     provisioned["lease"] = {"who": "eve\n\x1b[31m@x", "since": "a", "until": "b"}
     row = status_from_facts("m1", provisioned)
     assert row.held_by == "eve @x, since a, until b" and "wait" in (row.advice or "")
+
+
+def test_a_block_that_is_none_arms_nothing(stock: dict[str, Any]) -> None:
+    for block in ("x", base64.b64encode(b"no block of GRUB").decode()):
+        stock["boot"]["grubenv"] = block
+        assert status_from_facts("m1", stock).armed is None
+
+
+@pytest.mark.parametrize(
+    ("state", "cmdline", "advice"),
+    [
+        ({"state": "planned"}, "", "cut off before the entry was armed"),
+        ({"state": "staged"}, "", "cut off before the entry was armed"),
+        ({"state": "armed"}, "", "it was armed and did not come up"),
+        ({"state": "trial"}, "hotkit.id=1f", "it was never verified"),
+        ({"state": "fell-back"}, "", "its last trial fell back"),
+        ({"state": "verified"}, "", "its layout was verified and ran until a reboot"),
+        ({"state": "verified"}, "hotkit.id=1f", None),
+        ({"state": "verified", "pmem": {"x": 1}}, "", "hotkit rollback puts it back"),
+        ({"unreadable": "{"}, "", "hotkit rollback puts it back"),
+        (None, "hotkit.id=1f", "hotkit rollback puts it back"),
+    ],
+)
+def test_what_to_do_next(
+    stock: dict[str, Any], state: Any, cmdline: str, advice: str | None
+) -> None:
+    stock |= {"state": state and {"method": "defaults", **state}, "cmdline": cmdline}
+    found = status_from_facts("m1", stock).advice
+    assert (advice or "None") in str(found)
+
+
+def test_a_lease_is_waited_for(stock: dict[str, Any]) -> None:
+    stock["lease"] = {"who": "bob@\x1b[31mdesk", "since": "12:00", "until": "13:00"}
+    row = status_from_facts("m1", stock)
+    assert row.held_by == "bob@desk, since 12:00, until 13:00"
+    assert row.advice == "somebody is at work on it: wait"

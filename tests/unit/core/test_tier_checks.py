@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -96,3 +97,43 @@ def test_pmem_in_the_fast_tier_fails_and_dram_there_is_told() -> None:
     dram = replace(LAYOUT, slow_pmem=None)
     assert verdicts(together, dram)["tier-node2"] == Verdict.PASS
     assert "demotes nothing to it" in sentence(together, "tier-node2", dram)
+
+
+def test_a_layout_without_tiers_promises_nothing() -> None:
+    assert verdicts(GOOD, replace(LAYOUT, slow_pmem=None, tiers=(0,))) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "verdict", "said"),
+    [
+        ({"block_bytes": 0}, "pmem-node2", "unknown", "The kernel shows no blocks"),
+        ({"nodes": (NodeState(node=0, distances=(10, 17)), NodeState(node=2))}, "pmem-node2",
+         "unknown", "meminfo could not be read"),
+        ({"nodes": (NodeState(node=0, distances=(10, 17)),
+                    NodeState(node=2, memtotal_bytes=GIB + 1))}, "pmem-node2", "fail",
+         "Its MemTotal is another"),
+        ({"dax": (replace(DAX, online_bytes=GIB + 128 * MIB),)}, "pmem-node2", "fail",
+         "more than the profile"),
+        ({"nodes": ()}, "distance-node2", "unknown", "Node 2 is not online"),
+        ({"nodes": (NodeState(node=0, distances=(10, 20)), NodeState(node=2))}, "distance-node2",
+         "fail", "another distance"),
+        ({"tiers": ()}, "tier-node2", "pass", "no memory tiers"),
+        ({"tiers": ((4, (0,)),)}, "tier-node2", "fail", "in no memory tier"),
+        ({"tiers": ((4, (0, 2)),), "demotion": True}, "tier-node2", "fail", "demotes nothing"),
+        ({"tiers": ((22, (0,)), (4, (2,)))}, "tier-node2", "fail", "demotes nothing"),
+    ],
+)  # fmt: skip
+def test_what_is_judged_and_what_is_not(
+    change: dict[str, Any], name: str, verdict: str, said: str
+) -> None:
+    observed = replace(GOOD, **change)
+    assert verdicts(observed)[name] == verdict
+    assert said in sentence(observed, name)
+
+
+def test_remote_dram_may_be_in_the_same_tier_and_a_distance_that_nobody_names_is_any() -> None:
+    dram = replace(LAYOUT, slow_pmem=None, distance=0)
+    same = replace(GOOD, tiers=((4, (0, 2)),), demotion=None)
+    assert set(verdicts(same, dram).values()) == {str(Verdict.PASS)}
+    assert "names no distances" in sentence(same, "distance-node2", dram)
+    assert verdicts(replace(same, tiers=((4, (0,)),)), dram)["tier-node2"] == "pass"
