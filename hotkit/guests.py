@@ -120,7 +120,9 @@ def told_by(host: str, guest: Guest, events: Sequence[dict[str, object]]) -> Gue
         if event["type"] == "probe" and isinstance(about, dict):
             return told(host, guest, about)
     raise HotkitError(
-        f"{host}: the agent said nothing of guest {guest.name}", exit_code=ExitCode.VERDICT_FAILED
+        f"{host}: the agent said nothing of guest {guest.name}",
+        hint=f"how it is: hotkit guest status --limit {host}",
+        exit_code=ExitCode.VERDICT_FAILED,
     )
 
 

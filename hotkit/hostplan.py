@@ -322,7 +322,10 @@ def _files(
     if committed:
         text = grub_block.insert(before or "", entry.block + default_lines(entry.entry_id))
         if read_menu(text).default != entry.entry_id:
-            raise HotkitError("custom.cfg sets another default behind hotkit's block")
+            raise HotkitError(
+                "custom.cfg sets another default behind hotkit's block",
+                hint="take that `set default` out of it, or leave out --commit and hotkit_commit",
+            )
     check = (boot.get("tools") or {}).get("grub-script-check")
     return (
         {

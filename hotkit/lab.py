@@ -88,7 +88,10 @@ def known_machines(inventory: str | Path = "lab") -> dict[str, Machine]:
         if host.machine is not None
     }
     if not found:
-        raise HotkitError(f"inventory {inventory}: no host has hotkit_machine")
+        raise HotkitError(
+            f"inventory {inventory}: no host has hotkit_machine",
+            hint="hotkit lab status -i lab shows those that are shipped; docs/lab.md describes one",
+        )
     return found
 
 
@@ -307,6 +310,7 @@ def _start(
         raise HotkitError(
             f"{machine.name}: no ssh within {_WARM_S} s; the console's last lines:\n"
             + console_tail(directory),
+            hint=f"hotkit lab reset {machine.name} starts it anew",
             exit_code=ExitCode.UNREACHABLE,
         )
     # The guest's clock stands where it was saved.

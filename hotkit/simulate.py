@@ -89,7 +89,10 @@ def simulate_machine(
     """
     host = load_inventory(inventory or "lab").host(name)
     if host.machine is None:
-        raise HotkitError(f"{name} is no lab machine: it has no hotkit_machine")
+        raise HotkitError(
+            f"{name} is no lab machine: it has no hotkit_machine",
+            hint=f"a real one: hotkit layout simulate PROFILE --topology {name}",
+        )
     wanted = profile_ref or host.profile
     if wanted is None:
         raise HotkitError(f"{name} has no hotkit_profile", hint="name a profile")

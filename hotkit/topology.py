@@ -41,7 +41,10 @@ def load_topology(ref: str, inventory: str | Path | None = None) -> Topology:
     if path.is_file():
         return _from_file(path)
     if "/" in ref or path.suffix in (".txt", ".log", ".json", ".dmesg"):
-        raise HotkitError(f"{ref}: no such file or directory")
+        raise HotkitError(
+            f"{ref}: no such file or directory",
+            hint="also understood: local, ssh://[user@]host[:port], a host of an inventory",
+        )
     return _from_facts(gather_over(way_of(ref, inventory)), ref, name=ref)
 
 

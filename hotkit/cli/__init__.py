@@ -51,6 +51,8 @@ def cli(verbose: int) -> None:
       hotkit layout plan 4C16G-remote --topology lab-2s-256g
       hotkit provision lab             install the layout's GRUB entry, boot it once, verify
       hotkit sweep                     a first A/B measurement
+    On a server of yours:
+      hotkit init root@HOST            what it is, which layouts fit; writes an inventory
 
     \b
     Exit codes: 0 ok; 1 a verdict failed; 2 bad input; 3 unreachable; 4 fell back to the stock

@@ -60,7 +60,10 @@ def command(
     """
     chosen = [item for item in (machine, topology, seed) if item is not None]
     if len(chosen) != 1:
-        raise HotkitError("say which machine: one of --machine, --topology and --random")
+        raise HotkitError(
+            "say which machine: one of --machine, --topology and --random",
+            hint="hotkit layout simulate --random 7, or ... 4C16G-remote --machine lab-2s-256g",
+        )
     given = {"style": style} if style else {}
     overrides = merge_settings([*(parse_setting(item) for item in settings), given])
 

@@ -161,6 +161,7 @@ def _figure(group: SweepGroup, kind: str) -> bytes:
     if blob is None:
         raise HotkitError(
             f"{group.folder}: no part has a figure that counts",
+            hint=f"why: hotkit report {group.folder}; each by itself: {group.folder}/parts/NAME",
             exit_code=ExitCode.NOT_TRUSTWORTHY,
         )
     return blob

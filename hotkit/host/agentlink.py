@@ -170,6 +170,7 @@ def ask_agent(
         raise HotkitError(
             f"{host}: {'not reachable' if lost else 'the agent does not run'}"
             + (f": {said[-1][:200]}" if said else f" ({describe_end(done.returncode)})"),
+            hint="is it up? hotkit status" if lost else "what the machine lacks: hotkit doctor",
             exit_code=ExitCode.UNREACHABLE if lost else ExitCode.VERDICT_FAILED,
         )
     return events

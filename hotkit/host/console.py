@@ -31,6 +31,7 @@ def attach(path: Path) -> None:
             except OSError as error:
                 raise HotkitError(
                     f"{path.parent.name}: its console does not answer: {error}",
+                    hint=f"what it said so far: hotkit lab logs {path.parent.name}",
                     exit_code=ExitCode.UNREACHABLE,
                 ) from error
             _copy(link)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,7 +139,9 @@ def load_inventory(ref: str | Path, limit: str | None = None) -> Inventory:
             raise HotkitError(
                 f"--limit {limit}: no host of {ref} matches", hint=f"hosts: {', '.join(everything)}"
             )
-        raise HotkitError(f"{path}: no host in this inventory")
+        raise HotkitError(
+            f"{path}: no host in this inventory", hint="hotkit init HOST writes one with a host"
+        )
     known: dict[str, str] = {}
     for host, variables in merged.items():
         if plain_line(host) != host or host.startswith("-"):
@@ -226,7 +229,10 @@ def _merge(path: Path, limit: str | None) -> dict[str, dict[str, Any]]:
     done = run(argv, check=False, env=ansible_env(), timeout=120)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise HotkitError(f"{path}: Ansible cannot read it: {said[-1] if said else 'no reason'}")
+        raise HotkitError(
+            f"{path}: Ansible cannot read it: {said[-1] if said else 'no reason'}",
+            hint=f"all it says: ansible-inventory --list -i {shlex.quote(str(path))}",
+        )
     try:
         data = json.loads(done.stdout)
     except ValueError as error:

@@ -196,7 +196,10 @@ class CommandPower:
     def _run(self, what: str) -> None:
         argv = self.commands.get(what)
         if argv is None:
-            raise HotkitError(f"{self.name}: hotkit_power names no command for {what!r}")
+            raise HotkitError(
+                f"{self.name}: hotkit_power names no command for {what!r}",
+                hint=f"add `{what}: [COMMAND, WORD ...]` to it (docs/power.md)",
+            )
         done = run(list(argv), check=False, timeout=_SECONDS)
         if done.returncode != 0:
             said = (done.stderr.strip() or done.stdout.strip()).splitlines()

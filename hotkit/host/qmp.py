@@ -15,6 +15,7 @@ from hotkit.errors import ExitCode, HotkitError
 from hotkit.host.qemu import QMP_SOCKET
 
 Command = tuple[str, dict[str, Any]]
+_HINT = "hotkit lab status says whether it runs; hotkit lab reset starts it anew"
 
 
 def qmp(
@@ -34,11 +35,13 @@ def qmp(
     except (QMPError, OSError) as error:
         raise HotkitError(
             f"{directory.name}: QEMU's control socket: {error}",
+            hint=_HINT,
             exit_code=ExitCode.VERDICT_FAILED,
         ) from error
     except TimeoutError as error:
         raise HotkitError(
             f"{directory.name}: QEMU did not answer within {timeout_s:g} s",
+            hint=_HINT,
             exit_code=ExitCode.VERDICT_FAILED,
         ) from error
     finally:

@@ -158,6 +158,7 @@ def _wait_until_ready(work: Path, machine: Machine, launch: Launch) -> None:
             f"{machine.name}: "
             + ("QEMU ended during the boot" if died else f"no ssh within {_BOOT_S} s")
             + f"; the console's last lines:\n{console_tail(work)}",
+            hint=f"hotkit lab up {machine.name} begins anew",
             exit_code=ExitCode.UNREACHABLE,
         )
     config = work / "ssh_config"

@@ -15,6 +15,7 @@ from typing import Any
 from hotkit.errors import ExitCode, HotkitError
 
 log = logging.getLogger(__name__)
+_INSTALL = "make setup, in a clone, installs all that hotkit needs; hotkit doctor says what lacks"
 
 # What a child may see of our environment. LC_ALL=C keeps the output of tools parseable.
 _KEPT = (
@@ -81,7 +82,7 @@ def run(
             start_new_session=own_session,
         )
     except FileNotFoundError as error:
-        raise HotkitError(f"{words[0]} is not installed") from error
+        raise HotkitError(f"{words[0]} is not installed", hint=_INSTALL) from error
     except subprocess.TimeoutExpired as error:
         raise HotkitError(
             f"{shlex.join(words)[:300]} did not end within {timeout:g} s",
@@ -117,7 +118,7 @@ def spawn(
     try:
         child = subprocess.Popen(words, env=clean_env(env), cwd=cwd, **kwargs)
     except FileNotFoundError as error:
-        raise HotkitError(f"{words[0]} is not installed") from error
+        raise HotkitError(f"{words[0]} is not installed", hint=_INSTALL) from error
     try:
         yield child
     finally:

@@ -181,7 +181,10 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
     except OSError as error:
-        raise HotkitError(f"{path}: cannot be read: {error.strerror}") from error
+        raise HotkitError(
+            f"{path}: cannot be read: {error.strerror}",
+            hint="name what --out of `hotkit sweep` or `hotkit record watch` was",
+        ) from error
     except ValueError as error:
         raise HotkitError(f"{path}: not JSON: {error}") from error
     return manifest

@@ -52,6 +52,7 @@ def plan_sweep(
         if not measured:
             raise HotkitError(
                 f"{pilot}: no part of it has a complete block",
+                hint=f"hotkit sweep resume {pilot} goes on with it",
                 exit_code=ExitCode.NOT_TRUSTWORTHY,
             )
     return SweepPlan(

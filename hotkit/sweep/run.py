@@ -93,7 +93,7 @@ def resume(folder: Path, *, watch: Watch = lambda progress: None) -> Path:
     known = read_manifest(folder, GROUP) if (folder / GROUP).exists() else None
     document = known or read_manifest(folder)
     if "description" not in document:
-        raise HotkitError(f"{folder}: is no sweep")
+        raise HotkitError(f"{folder}: is no sweep", hint="a recording: hotkit record report DIR")
     spec = SweepSpec.model_validate(document["description"])
     parts = known["parts"] if known else [document["part"]]
     keys = [PartKey(**{k: part[k] for k in PartKey.__slots__}) for part in parts]

@@ -132,7 +132,7 @@ def watches(folder: Path) -> list[PartWatch]:
         return [PartWatch(folder / PARTS / part["name"], part) for part in parts]
     manifest = read_manifest(folder)
     if "description" not in manifest:
-        raise HotkitError(f"{folder}: is no sweep")
+        raise HotkitError(f"{folder}: is no sweep", hint="a recording: hotkit record watch DIR")
     part = manifest.get("part") or {"name": folder.name, "host": manifest["host"]}
     return [PartWatch(folder, part)]
 
