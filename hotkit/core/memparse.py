@@ -10,17 +10,16 @@ _DIGITS = "0123456789abcdef"
 _SUFFIXES = "KMGTPE"
 
 
-def strtoull(text: str, base: int = 0) -> tuple[int, str]:
+def strtoull(text: str) -> tuple[int, str]:
     """The number at the start of `text`, and what is left of it.
 
-    With base 0 a leading 0 means octal and 0x (with a hex digit behind it) hexadecimal. Text
-    without a digit gives 0 and is left whole; what does not fit wraps at 64 bits.
+    A leading 0 means octal and 0x (with a hex digit behind it) hexadecimal, as with base 0 in C.
+    Text without a digit gives 0 and is left whole; what does not fit wraps at 64 bits.
     """
     rest = text
     hexadecimal = rest[:2].lower() == "0x" and rest[2:3].lower() in tuple(_DIGITS)
-    if base == 0:
-        base = 16 if hexadecimal else 8 if rest.startswith("0") else 10
-    if base == 16 and hexadecimal:
+    base = 16 if hexadecimal else 8 if rest.startswith("0") else 10
+    if hexadecimal:
         rest = rest[2:]
     value = 0
     while rest:

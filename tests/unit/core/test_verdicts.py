@@ -298,3 +298,94 @@ def test_check_survives_json():
 )
 def test_cpu_list(cpus, text):
     assert cpu_list(cpus) == text
+
+
+def test_a_profile_that_asks_for_no_cpus_takes_any():
+    free = replace(LAYOUT, cpus=())
+    line = GOOD_LINE.replace(LAYOUT.token, free.token)
+    found = checks(running(line, cpus=6), free)
+    assert found["cpus"].verdict is found["cpu-nodes"].verdict is Verdict.PASS
+    assert (found["cpus"].expected, found["cpus"].found) == ("any", "0-5")
+
+
+def test_cpus_whose_node_nobody_says():
+    found = checks(replace(running(GOOD_LINE), cpu_nodes=()))["cpu-nodes"]
+    assert (found.verdict, found.found) == (Verdict.UNKNOWN, "node ?: 0-3")
+
+
+def test_where_cpus_belong_without_the_firmware():
+    bare = replace(running(GOOD_LINE), topology=None)
+    assert checks(bare)["cpu-nodes"].verdict is Verdict.PASS
+    moved = replace(bare, cpu_nodes=tuple((n, 1) for n in range(8)))
+    found = checks(moved)["cpu-nodes"]
+    assert (found.verdict, found.expected) == (Verdict.FAIL, "node 0")
+    assert found.sentence == "CPU 0-3 is on another node than the plan's CPUs."
+
+
+def test_the_very_build_of_a_patched_kernel():
+    build = {"build_id": "ab"}
+    switches = dict.fromkeys(("damon_mode", "page_idle_mode", "folio_referenced_mode"), "0")
+    good = replace(running(GOOD_LINE), build_id="ab", switches=switches)
+    found = checks(good, build=build)
+    assert found["kernel-build"].verdict is found["kernel-switches"].verdict is Verdict.PASS
+    assert checks(replace(good, build_id="cd"), build=build)["kernel-build"].verdict is Verdict.FAIL
+    silent = checks(replace(good, build_id=None, switches=None), build=build)
+    assert silent["kernel-build"].verdict is Verdict.UNKNOWN
+    assert silent["kernel-switches"].sentence.startswith("Not in debugfs hotkit/: damon_mode, page")
+
+
+def test_nothing_is_told_of_addresses_that_are_hidden():
+    hidden = checks(replace(running(GOOD_LINE), system_ram=None, topology=None))
+    assert hidden["no-other-ram"].verdict is hidden["pmem-node2"].verdict is Verdict.UNKNOWN
+    bare = checks(replace(running(GOOD_LINE), topology=None))
+    assert bare["pmem-node2"].sentence.startswith("The firmware's SRAT could not be read")
+
+
+def test_ram_that_nobody_planned():
+    good = running(GOOD_LINE)
+    stray = RangeSet((Range(300 * G, 301 * G),))
+    found = checks(replace(good, system_ram=good.system_ram.union(stray)))["no-other-ram"]
+    assert found.verdict is Verdict.FAIL and "no planned node owns it" in found.sentence
+    added = checks(replace(good, hotplugged_ram=stray))["no-other-ram"]
+    assert added.verdict is Verdict.FAIL and "a driver turned it into RAM" in added.sentence
+
+
+def test_memory_of_a_node_that_is_not_shown_or_not_there():
+    good = running(GOOD_LINE)
+    mute = replace(good, nodes=(replace(good.nodes[0], memtotal_bytes=None), good.nodes[1]))
+    assert checks(mute)["memtotal-node0"].verdict is Verdict.UNKNOWN
+    gone = checks(replace(good, nodes=good.nodes[:1]))
+    assert gone["memtotal-node1"].verdict is Verdict.FAIL
+    assert gone["memtotal-node1"].found == "node not online"
+    assert "node 1 has no RAM" in gone["numactl"].sentence
+    more = replace(good.nodes[0], memtotal_bytes=900 * G)
+    assert (
+        "above what the model allows"
+        in checks(replace(good, nodes=(more, good.nodes[1])))["memtotal-node0"].sentence
+    )
+
+
+def test_numactl_that_is_not_there_or_sees_another_size():
+    good = running(GOOD_LINE)
+    assert checks(replace(good, numactl_nodes=None))["numactl"].verdict is Verdict.UNKNOWN
+    odd = replace(good.nodes[0], numactl_bytes=MIB)
+    said = checks(replace(good, nodes=(odd, good.nodes[1])))["numactl"].sentence
+    assert said == "node 0: its size is not the node's MemTotal."
+    third = NodeState(node=2, numactl_bytes=G)
+    said = checks(replace(good, nodes=(*good.nodes, third), numactl_nodes=(0, 1, 2)))["numactl"]
+    assert said.sentence == "node 2 has RAM that was not planned."
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("armed", "it did not boot, or it fell back"),
+        ("committed", "and yet another one was booted"),
+        (None, "hotkit has no record on this host"),
+        ("odd", "hotkit has no record on this host"),
+    ],
+)
+def test_why_a_stock_entry_may_run(state, said):
+    (cause,) = diagnose(LAYOUT, replace(running(BOOT, cpus=8), state=state))[:1]
+    assert cause.kind == "stock-entry" and said in cause.sentence
+    assert cause.to_dict()["kind"] == "stock-entry"
