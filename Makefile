@@ -46,6 +46,7 @@ docs: setup ## regenerate what is generated of docs/ and man/: from --help, sche
 	.venv/bin/python tools/screenshots.py
 	.venv/bin/python tools/kernel_docs.py --write
 	.venv/bin/python tools/peers_docs.py --write
+	.venv/bin/python tools/robust_docs.py --write
 	.venv/bin/python tools/memory_docs.py --write
 	.venv/bin/python tools/explain_docs.py --write
 

@@ -44,6 +44,7 @@ from tests.lab import (  # noqa: E402 (the clone's tests are no installed packag
     sweep_cuts,
     tracker_sweep,
 )
+from tests.mutation import session as mutation  # noqa: E402
 from tests.peers import session  # noqa: E402
 
 EVIDENCE_SCHEMA_VERSION = 1
@@ -238,6 +239,16 @@ CAMPAIGNS = (
         short_form="tests/fuzz/test_fuzz.py::test_only_an_explanation_comes_out_of_any_reader",
         count=len(fuzzing.TARGETS),
         case=fuzzing.campaign_case,
+        jobs=1,
+        in_lab=False,
+    ),
+    Campaign(
+        name="mutation",
+        what="modules of the core, changed in one place after the other: their own tests notice"
+        " each mutant, or it is known why it alters nothing",
+        short_form="tests/mutation/test_mutation.py",
+        count=len(mutation.MODULES),
+        case=mutation.campaign_case,
         jobs=1,
         in_lab=False,
     ),

@@ -24,6 +24,15 @@ def test_a_set_is_ordered_disjoint_and_not_adjacent(found):
     assert RangeSet.of(found) == found
 
 
+@given(SETS)
+def test_an_empty_set_is_false(found):
+    assert bool(found) == (len(found) > 0) == (found.size_bytes > 0)
+
+
+def test_as_the_kernel_prints_it():
+    assert str(Range(0x1000, 0x2000)) == "[mem 0x1000-0x1fff]"
+
+
 @given(SETS, SETS)
 def test_operations_are_those_of_sets_of_points(a, b):
     assert points(a.union(b)) == points(a) | points(b)
