@@ -131,7 +131,9 @@ def _initramfs(facts: Mapping[str, Any], kernel: str) -> tuple[int, int]:
     One that is not there yet is taken to be as large as that of the running kernel.
     """
     known = (facts.get("boot") or {}).get("initrds") or {}
-    unpacked = next((item for item in known.values() if item.get("unpacked_bytes")), None)
+    unpacked = next(
+        (item for item in known.values() if item.get("unpacked_bytes") and item["bytes"]), None
+    )
     release = kernel.rpartition("vmlinuz-")[2]
     sizes = [int(item["bytes"]) for path, item in known.items() if release and release in path]
     size = sizes[0] if sizes else int(unpacked["bytes"]) if unpacked else 0

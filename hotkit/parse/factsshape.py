@@ -39,11 +39,11 @@ class _Object:
 
 @dataclass(frozen=True, slots=True)
 class _Each:
-    """An object whose keys are names, or numbers of nodes or CPUs; all values are of a kind. Only
-    what has a name may be null."""
+    """An object whose keys are names, or numbers of nodes or CPUs; all values are of a kind."""
 
     kind: Any
     by_number: bool = False
+    null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ _DAX = _Object(
 _BOOT = _Object({
     "grub_dir": _TEXT, "grub_cfg": _TEXT, "custom_cfg": _TEXT, "grubenv": _TEXT,
     "grubenv_problem": _TEXT, "default_grub": _TEXT, "free_bytes": _COUNT, "loader": _TEXT,
-    "kernels": _List(_TEXT), "kernel_init_bytes": _Each(_COUNT), "tools": _Each(_TEXT),
+    "kernels": _List(_TEXT), "kernel_init_bytes": _Each(_COUNT), "tools": _Each(_TEXT, null=True),
     "initrds": _Each(_Object({"bytes": _COUNT, "unpacked_bytes": _COUNT}, frozenset({"bytes"}))),
 })  # fmt: skip
 _FACTS = _Object({
@@ -109,7 +109,7 @@ _FACTS = _Object({
     "secure_boot": _FLAG,
     "kernel": _Object({"build_id": _TEXT, "switches": _Each(_TEXT)}),
     "firmware_memmap": _List(_all_of(start=_COUNT, end_inclusive=_COUNT, type=_TEXT)),
-    "acpi": _Each(_TEXT),
+    "acpi": _Each(_TEXT, null=True),
     "nodes": _Each(
         _Object({"meminfo": _TEXT, "cpulist": _TEXT, "distance": _DISTANCES}), by_number=True),
     "cpus": _Object({
@@ -144,7 +144,7 @@ def _damage(value: Any, kind: Any, path: tuple[str, ...]) -> str | None:
                 return (
                     f"{_dotted(path)} has the key {plain_line(str(key), 40)!r}, which is no number"
                 )
-            if item is None and not kind.by_number:
+            if item is None and kind.null:
                 continue
             if said := _damage(item, kind.kind, (*path, str(key))):
                 return said

@@ -29,6 +29,10 @@ def parse_zoneinfo(text: str, source: str = "zoneinfo") -> tuple[tuple[Zone, ...
             _close(head, found, zones, doubts)
             head, found = (int(match["node"]), match["name"], number, line), {}
         elif match := _FREE.fullmatch(line):
+            if "free" in found:
+                doubts.line(number, line, "its zone's first line is damaged: left out")
+                _close(head, found, zones, doubts)
+                head, found = None, {}
             found["free"] = int(match[1])
         elif match := _FIELD.fullmatch(line):
             found.setdefault(match[1], int(match[2]))

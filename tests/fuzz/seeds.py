@@ -71,7 +71,9 @@ def _all_facts() -> list[dict[str, Any]]:
 
 def _facts() -> list[bytes]:
     """Without what GRUB has: that is a target of its own."""
-    return [_packed({k: v for k, v in facts.items() if k != "boot"}) for facts in _all_facts()]
+    files = {"kernel_init_bytes": {"/boot/vmlinuz-1": 9 << 20, "/boot/vmlinuz-6.1.0": 8 << 20},
+             "initrds": {"/boot/initrd.img-1": {"bytes": 5, "unpacked_bytes": 9}}}  # fmt: skip
+    return [_packed(facts | {"boot": files}) for facts in _all_facts()]
 
 
 def _table(signature: str) -> list[bytes]:
@@ -126,7 +128,7 @@ def _inventories() -> list[bytes]:
 
 
 def _trace() -> list[bytes]:
-    return _files("trackers/damon-trace*.txt", "record/*trace*.txt")
+    return _files("trackers/damon-trace*.txt", "record/*.perf_script", "record/[it]*.txt")
 
 
 def _cmdlines() -> list[bytes]:
@@ -166,10 +168,10 @@ _SEEDS = {
         if b'"witness"' in line
     ],
     "recording": lambda: [_packed(events(steps=3, bins=4, phases=2)), _packed(events(steps=2))],
-    "damo-json": lambda: [_packed(DAMO), *_files("record/*damo*.json")],
+    "damo-json": lambda: [_packed(DAMO), *_files("record/*.json*")],
     "damo-kdamonds": lambda: [_packed(KDAMONDS)],
     "damon-trace": _trace,
-    "memtierd": lambda: [MEMTIERD.encode()],
+    "memtierd": lambda: [MEMTIERD.encode(), *_files("record/memtierd*.txt")],
     "perf-mem": _TEXTS["perf"],
     "json-lines": lambda: [
         b"".join(text.splitlines(keepends=True)[:8]) for text in _files("sweeps/*/journal.jsonl")

@@ -14,7 +14,7 @@ from typing import Any
 from hotkit.agent.gather import machine_kind
 from tests.fuzz.targets import ROOT, TARGETS
 
-CAMPAIGN_SECONDS = 60
+CAMPAIGN_SECONDS = 30
 # libFuzzer's own exit codes (FuzzerOptions.h).
 _ENDS = {0: None, 70: "an input took too long", 71: "an input took too much memory"}
 _FIGURES = {

@@ -64,6 +64,9 @@ def damaged(value, *path):
         (("pmem", "regions", 0, "namespaces", 1, "mode"), 1, "namespaces.1.mode is not text"),
         (("boot", "grub_cfg"), {}, "boot.grub_cfg is not text"),
         (("boot",), "here", "boot is not an object"),
+        (("boot", "kernel_init_bytes"), {"vmlinuz-6.1": None}, "vmlinuz-6.1 is not a count"),
+        (("boot", "initrds"), {"initrd.img-6.1": {"bytes": None}}, "bytes is missing"),
+        (("os_release",), {"ID": None}, "os_release.ID is not text"),
     ],
 )
 def test_the_value_is_named(path, value, sentence):

@@ -185,6 +185,16 @@ def test_a_cut_zone_is_left_out_and_named():
     assert parse_zoneinfo("") == ((), ())
 
 
+def test_a_zone_without_its_first_line_is_not_added_to_the_one_before():
+    """Found by a round trip with a name that no zone has."""
+    damaged = ZONES.replace("Node 0, zone   Normal", "Node 0, zone ???")
+    (dma,), doubts = parse_zoneinfo(damaged)
+    assert (dma.name, dma.free, dma.per_cpu_free) == ("DMA", 3840, 0)
+    assert doubts == (
+        "zoneinfo, line 17: its zone's first line is damaged: left out: 'pages free 1000'",
+    )
+
+
 def test_processes_with_a_resident_set():
     text = (CAPTURE / "ps-rss.txt").read_text(encoding="utf-8")
     found, doubts = parse_ps(text)

@@ -36,7 +36,7 @@ from tests.unit.parse.test_acpi_tables import (
 
 COUNTS = st.integers(0, (1 << 52) - 1)
 PAGES = st.integers(0, 1 << 30)
-NAMES = st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,20}", fullmatch=True)
+NAMES = st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,18}", fullmatch=True)
 NODES = st.integers(0, 1023)
 
 
