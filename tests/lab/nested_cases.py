@@ -304,7 +304,12 @@ def _campaign_case(
             inventory = _with_guest(inventory, Path(name) / "lab", guest)
         wanted = str(guest["name"]) if guest and "name" in guest else GUEST
         found = sweep(inventory, Path(name), description(arms, wanted), fault)
-    kept: dict[str, Any] = {"label": found.report["label"], "seconds": time.monotonic() - began}
+    label = found.report["label"]
+    kept: dict[str, Any] = {
+        "label": label["platform"],
+        "nested": label["nested"],
+        "seconds": time.monotonic() - began,
+    }
     kept["sentences"] = [
         problem
         for event in found.journal

@@ -31,7 +31,7 @@ def test_every_boot_has_a_row(memory_docs: ModuleType) -> None:
     rows = memory_docs.DOCS.read_text().partition("### Forecast and boot")[2].partition("###")[0]
     for case in boots["cases"]:
         assert f"| {case['machine']} |" in rows
-    assert rows.count("| yes |") == sum(case["ok"] for case in boots["cases"])
+    assert rows.count("| yes |") == sum(case["pair"]["within"] for case in boots["cases"])
 
 
 def test_tables_go_between_their_marks(memory_docs: ModuleType) -> None:
