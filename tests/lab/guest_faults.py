@@ -56,7 +56,9 @@ _SINK = (
 FAULTS = {
     "die": Fault(f"kill -9 {_QEMU}", (" died",)),
     # panic=-1 is on its command line: it resets at once.
-    "panic": Fault(f"timeout 60 {_SSH} 'echo c > /proc/sysrq-trigger'; true", (" died", _LINE_LOST)),
+    "panic": Fault(
+        f"timeout 60 {_SSH} 'echo c > /proc/sysrq-trigger'; true", (" died", _LINE_LOST)
+    ),
     "hang": Fault(f"kill -STOP {_QEMU}", ("hangs", "does not answer", _LINE_LOST)),
     "stop": Fault(_python(_qmp("stop")), ("stands still", _LINE_LOST)),
     "migrate": Fault(
