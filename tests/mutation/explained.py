@@ -19,6 +19,7 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "power = _SUFFIXES.find(rest[0].upper()) if rest else -2",
         ): "below 0 all numbers mean the same",
     },
+    "cmdline": {("maxcpus = 0", "maxcpus = 1"): "the limit is one CPU at least, also of 0"},
     "ranges": {
         (
             "if hole.end <= item.start or item.end <= hole.start:",

@@ -19,7 +19,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "memparse": _own("memparse"),
     "ranges": _own("ranges"),
     "cmdline": _own("cmdline"),
-    "e820map": _own("memmap"),
+    "e820map": _own("e820map", "memmap"),
     "memmap": _own("memmap"),
     "layout": _own("plan", "plan_pmem"),
     "plan": _own("plan", "plan_pmem"),

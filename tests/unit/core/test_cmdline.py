@@ -20,6 +20,8 @@ WORDS = st.text("abcxyz019=,$%!-_.", min_size=1, max_size=12).filter(lambda word
         ('memmap="1G$5G"', [("memmap", "1G$5G")]),
         ('"quoted"', [("quoted", None)]),
         ('x="', [("x", "")]),
+        ('a"b"', [('a"b"', None)]),
+        ('a=b"c"', [("a", 'b"c"')]),
         ("=x", [("=x", None)]),
         ("a=b=c", [("a", "b=c")]),
         ("a -- memmap=1G", [("a", None)]),
@@ -48,6 +50,12 @@ def test_render_refuses_what_does_not_travel(word):
         cmdline.render([word])
 
 
+def test_a_difference_is_one_to_either_side():
+    assert cmdline.difference(["a"], "")
+    assert cmdline.difference([], "a")
+    assert not cmdline.difference(["a"], "a")
+
+
 def test_difference_counts_repeats():
     found = cmdline.difference(["a", "b", "b"], "b c a")
     assert found.missing == ("b",)
@@ -69,6 +77,8 @@ def test_difference_counts_repeats():
         ("maxcpus=", None),
         ("maxcpus=2 maxcpus=6", 6),
         ("nr_cpus=6 nr_cpus=2", 2),
+        ("nr_cpus=2 nr_cpus=6", 2),
+        ("nr_cpus=1", 1),
         ("nr_cpus=0", None),
     ],
 )
