@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import bigreport, damorecord, reading, scanrate, timing
+from bench import bigreport, boots, damorecord, manyhosts, reading, scanrate, startup, timing
 from rich.console import Console
 
 BENCHMARKS = {
@@ -17,6 +17,10 @@ BENCHMARKS = {
     bigreport.NAME: bigreport.run,
     damorecord.NAME: damorecord.run,
     timing.NAME: timing.run,
+    startup.NAME: startup.run,
+    "verify-hosts": manyhosts.run_verify,
+    "provision-hosts": manyhosts.run_provision,
+    boots.NAME: boots.run,
 }
 
 

@@ -34,6 +34,7 @@ from hotkit.simulate import simulate_random
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from tests.fleet import campaign as fleet_campaign  # noqa: E402
 from tests.fuzz import session as fuzzing  # noqa: E402
 from tests.lab import (  # noqa: E402 (the clone's tests are no installed package)
     agent_kills,
@@ -229,6 +230,17 @@ CAMPAIGNS = (
         short_form="tests/integration/test_peers.py",
         count=session.SESSIONS,
         case=session.campaign_case,
+        jobs=1,
+        in_lab=False,
+    ),
+    Campaign(
+        name="fifty-hosts",
+        what="fifty hosts at once, each with an sshd, GRUB files and firmware of its own on"
+        " loopback: status, verify, provision in the default batch and again, --max-failures,"
+        " --limit, a dynamic inventory with a vaulted secret, a tenth that cannot be reached",
+        short_form="tests/integration/test_fleet.py",
+        count=len(fleet_campaign.CASES),
+        case=fleet_campaign.campaign_case,
         jobs=1,
         in_lab=False,
     ),

@@ -25,7 +25,7 @@ for name in cmdline iomem meminfo cpuinfo uptime; do
     mount --bind "$folder/$name" "/proc/$name"
 done
 mount --bind "$folder/boot_id" /proc/sys/kernel/random/boot_id
-rm -rf /var/lib/hotkit
+[ -d "$folder/layers/var-lib/upper/hotkit" ] || rm -rf /var/lib/hotkit
 mkdir -p /etc/default
 # Without PAM sshd lets nobody in whose password is locked with an exclamation mark.
 sed -i 's/^root:[^:]*:/root:*:/' /etc/shadow

@@ -28,6 +28,9 @@ from tests.fleet.machine import MachineFiles
 HERE = Path(__file__).parent
 # As inventories/lab/host_vars/lab-small.yml asks for.
 PROFILE = {"base": "4C16G-remote", "cpus": 2, "total": "1536M", "fast_share": "1/3"}
+SSHD = Path("/usr/sbin/sshd")
+# What the host has as /var/lib/hotkit.
+_STATE = "layers/var-lib/upper/hotkit"
 _SSHD_CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -39,6 +42,12 @@ UsePAM no
 PasswordAuthentication no
 Subsystem sftp internal-sftp
 """
+_HOST_CONFIG = """\
+Host {host.name}
+    HostName 127.0.0.1
+    Port {host.port}
+"""
+# Connections are shared, as whoever asks many questions wants it.
 _SSH_CONFIG = """\
 Host *
     User root
@@ -49,6 +58,7 @@ Host *
     UserKnownHostsFile "{folder}/known_hosts"
     GlobalKnownHostsFile none
     LogLevel ERROR
+    ControlPath "{folder}/cm/%C"
 """
 
 
@@ -56,8 +66,8 @@ def cannot_run() -> str | None:
     """Why no such host runs on this machine; None when they do."""
     if os.geteuid() != 0:
         return "mounts and an sshd of its own for each host: root only"
-    if shutil.which("sshd", path="/usr/sbin") is None:
-        return "there is no /usr/sbin/sshd: apt-get install openssh-server"
+    if not SSHD.exists():
+        return f"there is no {SSHD}: apt-get install openssh-server"
     tried = subprocess.run(["unshare", "--mount", "--pid", "--uts", "--fork", "true"],
                            capture_output=True, text=True)  # fmt: skip
     return f"no namespaces here: {tried.stderr.strip()}" if tried.returncode else None
@@ -84,7 +94,7 @@ class FleetHost:
 
     def state(self) -> str | None:
         """The state in the journal that provisioning left on it."""
-        file = self.folder / "layers/var-lib/upper/hotkit/state.json"
+        file = self.folder / _STATE / "state.json"
         return str(json.loads(file.read_text())["state"]) if file.exists() else None
 
 
@@ -130,6 +140,12 @@ class Fleet:
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         return folder
 
+    def hang_up(self) -> None:
+        """End the shared connections that are open."""
+        for socket_ in (self.folder / "cm").iterdir():
+            subprocess.run(["ssh", "-o", f"ControlPath={socket_}", "-O", "exit", "any"],
+                           stdin=subprocess.DEVNULL, capture_output=True)  # fmt: skip
+
     def most_down(self) -> int:
         """How many were down at one moment, at most."""
         spans = [span for host in self.hosts for span in host.down()]
@@ -137,9 +153,17 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, count: int, *, seconds_down: float = 1.0) -> Iterator[Fleet]:
-    """`count` hosts that run until the block ends; `folder` is new or empty, its path short."""
+def fleet(
+    folder: Path, count: int, *, like: FleetHost | None = None, seconds_down: float = 1.0
+) -> Iterator[Fleet]:
+    """`count` hosts that run until the block ends; `folder` is new or empty, its path short.
+
+    They run their stock entries and know nothing of hotkit, or what `like` (another fleet's, which
+    may be over) has been made to run, with its journal.
+    """
     folder.mkdir(exist_ok=True)
+    socket_ = str(folder / "cm" / ("x" * 57))  # ssh's hash, and what it adds while it makes one
+    assert len(socket_) < 108, f"{folder} is too long for the sockets of shared connections"
     _key(folder / "login_key")
     ports = _free_ports(count)
     hosts = tuple(
@@ -149,13 +173,17 @@ def fleet(folder: Path, count: int, *, seconds_down: float = 1.0) -> Iterator[Fl
     known = []
     for host in hosts:
         host.files.make()
+        if like is not None:
+            _follow(like, host)
         _key(host.folder / "host_key")
         known.append(f"[127.0.0.1]:{host.port} {(host.folder / 'host_key.pub').read_text()}")
         (host.folder / "name").write_text(host.name)
         text = _SSHD_CONFIG.format(port=host.port, folder=host.folder, keys=folder)
         (host.folder / "sshd_config").write_text(text)
     (folder / "known_hosts").write_text("".join(known))
-    (folder / "ssh_config").write_text(_SSH_CONFIG.format(folder=folder))
+    (folder / "cm").mkdir()
+    named = "".join(_HOST_CONFIG.format(host=host) for host in hosts)
+    (folder / "ssh_config").write_text(named + _SSH_CONFIG.format(folder=folder))
     with ExitStack() as running:
         for host in hosts:
             running.enter_context(_running(host, seconds_down))
@@ -168,6 +196,7 @@ def fleet(folder: Path, count: int, *, seconds_down: float = 1.0) -> Iterator[Fl
 @contextmanager
 def _running(host: FleetHost, seconds_down: float) -> Iterator[None]:
     argv = [
+        "setpriv", "--pdeathsig", "KILL",  # also when nobody gets to end it below
         "unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc",
         str(HERE / "host.sh"), str(host.folder), sys.executable, str(seconds_down),
     ]  # fmt: skip
@@ -181,6 +210,19 @@ def _running(host: FleetHost, seconds_down: float) -> Iterator[None]:
     finally:
         process.kill()  # --kill-child: process 1 of the namespace goes with it, and so do all
         process.wait(10)
+
+
+def _follow(like: FleetHost, host: FleetHost) -> None:
+    """Give a host that was just made the entry and the journal of another one, and boot it."""
+    for name in (_STATE, "boot/grub/custom.cfg"):
+        if (like.folder / name).is_dir():
+            shutil.copytree(like.folder / name, host.folder / name)
+        else:
+            shutil.copy2(like.folder / name, host.folder / name)
+    entry = json.loads((host.folder / _STATE / "state.json").read_text())["entry_id"]
+    grub_env = str(host.folder / "boot/grub/grubenv")
+    subprocess.run(["grub-editenv", grub_env, "set", f"next_entry={entry}"], check=True)
+    host.files.boot()
 
 
 def _said(host: FleetHost) -> str:

@@ -27,6 +27,7 @@ from hotkit.core.footprint import memtotal_estimate
 from hotkit.core.grub_cfg import predicted_cmdline, read_menu
 from hotkit.core.ranges import RangeSet
 from hotkit.core.units import KIB, MIB
+from hotkit.core.verdicts import cpu_list
 from hotkit.parse.facts import topology_from_facts
 
 FACTS = Path(__file__).parents[1] / "data" / "facts" / "lab-small-stock.json"
@@ -116,7 +117,7 @@ class MachineFiles:
         for node in topology.nodes:
             mine = sorted(cpu for cpu in online if cpus[cpu] == node)
             self._write(f"node/node{node}/meminfo", _node_meminfo(node, totals[node]))
-            self._write(f"node/node{node}/cpulist", ",".join(map(str, mine)) + "\n")
+            self._write(f"node/node{node}/cpulist", cpu_list(mine) + "\n" if mine else "\n")
             self._write(f"node/node{node}/distance", facts["nodes"][str(node)]["distance"] + "\n")
         for cpu, node in cpus.items():
             link = self.folder / f"cpu/cpu{cpu}" / f"node{node}"
