@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _ONCE = "each letter is there once, so that it is the first and the last"
+_CARVED = "the other branch leaves the same addresses, and perhaps an entry of no size"
 
 EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
     "memparse": {
@@ -20,6 +21,41 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
         ): "below 0 all numbers mean the same",
     },
     "cmdline": {("maxcpus = 0", "maxcpus = 1"): "the limit is one CPU at least, also of 0"},
+    "e820map": {
+        (
+            "start, end = addr, addr + min(size, _ULLONG_MAX - addr)",
+            "start, end = addr, addr + min(size, _ULLONG_MAX + addr)",
+        ): "no entry ends beyond 64 bits, where a larger end would differ",
+        (
+            "if entry.addr >= start and entry.end <= end:",
+            "if entry.addr > start and entry.end <= end:",
+        ): _CARVED,
+        (
+            "if entry.addr >= start and entry.end <= end:",
+            "if entry.addr >= start and entry.end < end:",
+        ): _CARVED,
+        (
+            "elif entry.addr < start and entry.end > end:",
+            "elif entry.addr <= start and entry.end > end:",
+        ): _CARVED,
+        (
+            "elif entry.addr < start and entry.end > end:",
+            "elif entry.addr < start and entry.end >= end:",
+        ): _CARVED,
+        ("if first >= last:", "if first > last:"): "an entry of no size is added, and left out",
+        (
+            "+ [(e.end, 1, index) for index, e in enumerate(self._entries) if e.size]",
+            "+ [(e.end, 2, index) for index, e in enumerate(self._entries) if e.size]",
+        ): "ends come behind begins with either number",
+        (
+            "last_type, last_addr = 0, 0",
+            "last_type, last_addr = 0, 1",
+        ): "the address is looked at only behind a type, which brings its own",
+        (
+            "kind = max((self._entries[i].type for i in inside), default=0)",
+            "kind = max((self._entries[i].type for i in inside), default=None)",
+        ): "no type at all is false either way",
+    },
     "ranges": {
         (
             "if hole.end <= item.start or item.end <= hole.start:",

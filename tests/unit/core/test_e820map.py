@@ -124,6 +124,9 @@ def test_what_is_added_lies_over_the_rest_until_it_is_put_in_order():
 def test_a_map_that_cannot_be_put_in_order_stays_as_it_is():
     one = E820Map([E820Entry(Range(5, 10), 1)])
     assert not one.sanitise() and len(one.entries()) == 1
+    # Two that begin together are one after it, and no third of no size is left between them.
+    both = E820Map([E820Entry(Range(5, 10), 1), E820Entry(Range(5, 12), 2)])
+    assert not both.sanitise() and len(both.entries()) == 1
     table = E820Map([E820Entry(Range(0, 10), 1), E820Entry(Range(20, 30), 2)])
     table.add(U64 - 5, 10, 1)
     assert not table.sanitise()
@@ -132,10 +135,11 @@ def test_a_map_that_cannot_be_put_in_order_stays_as_it_is():
 
 
 def test_the_areas_of_the_bios_are_no_ram():
-    table = E820Map([E820Entry(Range(0, 2 * MIB), 1), E820Entry(Range(4 * MIB, 5 * MIB), 2)])
+    """What else lies there stays."""
+    table = E820Map([E820Entry(Range(0, 2 * MIB), 1), E820Entry(Range(0xF0000, 0xF8000), 2)])
     table.trim_bios_range()
     assert [(e.range.start, e.range.end, e.type) for e in table.entries()] == [
-        (0, 0x1000, 2), (0x1000, 0xA0000, 1), (MIB, 2 * MIB, 1), (4 * MIB, 5 * MIB, 2),
+        (0, 0x1000, 2), (0x1000, 0xA0000, 1), (0xF0000, 0xF8000, 2), (MIB, 2 * MIB, 1),
     ]  # fmt: skip
 
 
