@@ -149,3 +149,53 @@ def test_no_text_breaks_the_model(text):
     outcome = memmap.apply(FIRMWARE, f"memmap={text}")
     assert outcome.panic or all(item.range.size_bytes for item in outcome.table)
     assert all(entry.sentence for entry in outcome.entries)
+
+
+@pytest.mark.parametrize(
+    ("token", "sentence", "malformed"),
+    [
+        ("mem=4G", "no RAM above 4 GiB", None),
+        ("mem=4Gx", "no RAM above 4 GiB", "'x' is ignored"),
+        ("mem=nopentium", "does nothing", "it names no size"),
+        ("1GM", "no RAM above 1 GiB", "the kernel cannot read 'M'"),
+        ("x", "does nothing", "it does not start with a size"),
+        ("exactmap", "the firmware's map is thrown away", None),
+        ("exactmapx", "the firmware's map is thrown away", "'x' is ignored"),
+        ("1G$5G", "1 GiB at [mem 0x140000000-0x17fffffff] become reserved", None),
+        ("1G@5Gy", "1 GiB at [mem 0x140000000-0x17fffffff] become RAM",
+         "the kernel cannot read 'y'"),
+        ("1G!5G", "1 GiB at [mem 0x140000000-0x17fffffff] become persistent memory (legacy)", None),
+        ("1G#5G", "1 GiB at [mem 0x140000000-0x17fffffff] become ACPI data", None),
+        ("1G%5G-1+2",
+         "what is RAM in 1 GiB at [mem 0x140000000-0x17fffffff] becomes reserved", None),
+        ("1G%5G+7", "1 GiB at [mem 0x140000000-0x17fffffff] become persistent memory", None),
+        ("1G%5G-2", "reserved in 1 GiB at [mem 0x140000000-0x17fffffff] is forgotten", None),
+        ("1G%5G", "everything in 1 GiB at [mem 0x140000000-0x17fffffff] is forgotten", None),
+        ("1G%5G-1+77", "what is RAM in 1 GiB at [mem 0x140000000-0x17fffffff] becomes type 77",
+         None),
+        ("1G%5G-1+2z", "does nothing", "the kernel cannot read 'z'"),
+        ("0$5G", "does nothing", None),
+    ],
+)  # fmt: skip
+def test_each_entry_in_one_sentence(token, sentence, malformed):
+    line = token if token.startswith("mem=") else f"memmap={token}"
+    (found,) = memmap.apply(FIRMWARE, line).entries
+    assert found.token == token
+    assert found.sentence == f"{token}: {sentence}"
+    assert found.malformed == malformed
+
+
+def test_what_percent_forgets_is_no_ram_any_more():
+    assert ram("memmap=1G%5G-1") == [LOW, (MIB, 2 * GIB), (4 * GIB, 5 * GIB), (6 * GIB, 8 * GIB)]
+    assert ram("memmap=1G%5G") == ram("memmap=1G%5G-1")
+    assert ram("memmap=1G%5G-2") == ram("")
+    assert ram("memmap=1G%8G+1") == [LOW, (MIB, 2 * GIB), (4 * GIB, 9 * GIB)]
+
+
+def test_a_range_is_cut_at_the_end_of_the_address_space():
+    (found,) = memmap.apply(FIRMWARE, f"memmap=2G${(1 << 64) - GIB:#x}").entries
+    assert found.range == Range((1 << 64) - GIB, 1 << 64)
+    (found,) = memmap.apply(FIRMWARE, f"mem={(1 << 64) - 2}").entries
+    assert found.range == Range((1 << 64) - 2, (1 << 64) - 1)
+    (found,) = memmap.apply(FIRMWARE, f"mem={(1 << 64) - 1}").entries
+    assert found.range is None and found.kind is Kind.CAP
