@@ -56,6 +56,16 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "kind = max((self._entries[i].type for i in inside), default=None)",
         ): "no type at all is false either way",
     },
+    "memmap": {
+        (
+            "table.remove(size, U64 - 1 - size, E820Type.RAM)",
+            "table.remove(size, U64 - 1 + size, E820Type.RAM)",
+        ): "remove() cuts a range at the end of the address space",
+        (
+            "table.remove(size, U64 - 1 - size, E820Type.RAM)",
+            "table.remove(size, U64 + 1 - size, E820Type.RAM)",
+        ): "remove() cuts a range at the end of the address space",
+    },
     "ranges": {
         (
             "if hole.end <= item.start or item.end <= hole.start:",

@@ -199,3 +199,22 @@ def test_a_range_is_cut_at_the_end_of_the_address_space():
     assert found.range == Range((1 << 64) - 2, (1 << 64) - 1)
     (found,) = memmap.apply(FIRMWARE, f"mem={(1 << 64) - 1}").entries
     assert found.range is None and found.kind is Kind.CAP
+
+
+def test_a_cap_takes_ram_alone_and_all_of_it():
+    def types(line):
+        return {(e.range.start, int(e.type)) for e in memmap.apply(FIRMWARE, line).table}
+
+    assert (0xB0000000, 2) in types("mem=1G") and (4 * GIB, 1) not in types("mem=1G")
+    # To the last byte that an entry can have.
+    assert ram("memmap=0xfffff@0xfffffffffff00000 mem=5G") == ram("mem=5G")
+
+
+def test_arguments_may_come_one_by_one():
+    one = memmap.apply(FIRMWARE, ["quiet", "memmap=1G$5G", "mem=7G"])
+    assert one == memmap.apply(FIRMWARE, "quiet memmap=1G$5G mem=7G")
+    assert [entry.token for entry in one.entries] == ["1G$5G", "mem=7G"]
+
+
+def test_the_old_type_is_32_bits_wide_too():
+    assert ram("memmap=1G%5G-4294967297+2") == ram("memmap=1G%5G-1+2") != ram("")
