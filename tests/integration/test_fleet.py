@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,29 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def short() -> Iterator[Callable[[str], Path]]:
+    """Makes folders with short paths: pytest's own are too long for sockets with several workers."""
+    with tempfile.TemporaryDirectory(prefix="hk-") as folder:
+
+        def make(name: str) -> Path:
+            made = Path(folder) / name
+            made.mkdir()
+            return made
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def stock(short: Callable[[str], Path]) -> Iterator[Fleet]:
     """Hosts that know nothing of hotkit."""
-    with fleet(tmp_path_factory.mktemp("stock"), COUNT) as hosts:
+    with fleet(short("stock"), COUNT) as hosts:
         yield hosts
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> FleetHost:
+def one(short: Callable[[str], Path]) -> FleetHost:
     """A host that was provisioned, and is off again."""
-    with fleet(tmp_path_factory.mktemp("one"), 1) as hosts:
+    with fleet(short("one"), 1) as hosts:
         assert main(["provision", str(hosts.inventory("inventory")), "--yes", "--json"]) == 0
         assert hosts.hosts[0].state() == "verified" and len(hosts.hosts[0].down()) == 1
         return hosts.hosts[0]
@@ -127,10 +141,10 @@ def test_after_a_failure_no_further_host_begins(
 
 
 def test_a_second_run_over_hosts_that_are_done(
-    one: FleetHost, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    one: FleetHost, short: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is changed and nothing reboots; one Ansible a step, one run of the checks."""
-    with fleet(tmp_path_factory.mktemp("done"), 4, like=one) as hosts:
+    with fleet(short("done"), 4, like=one) as hosts:
         inventory = hosts.inventory("inventory")
         code, said = hotkit(capsys, "provision", inventory, "--yes")
         assert code == ExitCode.OK, said
