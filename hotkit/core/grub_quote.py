@@ -103,13 +103,17 @@ def systemd_boot(arguments: Sequence[str]) -> str:
 def yaml_scalar(text: str) -> str:
     """Any text without control characters as one YAML scalar: plain where that is safe, else in
     single quotes, where only the single quote itself is doubled."""
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
+    if not _YAML_TEXT.fullmatch(text):
         raise HotkitError(f"{text!r} holds a control character; write it without")
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.=,$%+/@!-]*", text) and text.lower() not in _YAML_WORDS:
         return text
     return "'" + text.replace("'", "''") + "'"
 
 
+# What YAML takes and is no line break there (YAML 1.1, 5.1 and 5.4); no line of ours holds a tab.
+_YAML_TEXT = re.compile(
+    "[ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*"
+)
 # Plain scalars that YAML 1.1 reads as something other than a string.
 _YAML_WORDS = frozenset(["y", "n", "yes", "no", "true", "false", "on", "off", "null"])
 

@@ -56,6 +56,16 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "kind = max((self._entries[i].type for i in inside), default=None)",
         ): "no type at all is false either way",
     },
+    "grub_quote": {
+        (
+            'lambda: grub_dropin(arguments).rstrip("\\n"),',
+            "lambda: grub_dropin(arguments).rstrip(None),",
+        ): "it ends with a quote and a line end, and nothing else",
+        (
+            "lambda: bls_options(arguments, understands_escape=False),",
+            "lambda: bls_options(arguments, understands_escape=None),",
+        ): "as false",
+    },
     "memmap": {
         (
             "table.remove(size, U64 - 1 - size, E820Type.RAM)",

@@ -72,6 +72,28 @@ def test_yaml(text: str) -> None:
     assert yaml.safe_load(f"- {scalar}\n") == [text]
 
 
+@pytest.mark.parametrize(
+    ("text", "scalar"),
+    [
+        ("maxcpus=4", "maxcpus=4"),
+        ("memmap=1G$5G", "memmap=1G$5G"),
+        ("yes", "'yes'"), ("No", "'No'"), ("NULL", "'NULL'"), ("yess", "yess"),
+        ("", "''"), ("4", "'4'"), ("it's", "'it''s'"), ("a: b", "'a: b'"), ("ä", "'ä'"),
+    ],
+)  # fmt: skip
+def test_yaml_is_plain_where_that_is_safe(text: str, scalar: str) -> None:
+    assert grub_quote.yaml_scalar(text) == scalar
+    assert yaml.safe_load(scalar) == text
+
+
+@pytest.mark.parametrize("char", "\0\t\n\x1f\x7f\x80\x85\x9f\u2028\u2029\ufeff\ufffe\ud800")
+def test_what_yaml_does_not_take(char: str) -> None:
+    """Those above 0x7f were let through, and refused by YAML or read as a line break (found by a
+    mutant that lived)."""
+    with pytest.raises(HotkitError, match="holds a control character; write it without"):
+        grub_quote.yaml_scalar(f"a{char}b")
+
+
 @given(arguments)
 def test_every_layer_has_a_text_or_a_way_out(values: list[str]) -> None:
     for row in grub_quote.every_layer(values):
@@ -87,7 +109,11 @@ def test_the_spellings_that_people_look_for() -> None:
         "' maxcpus=4 memmap=127796M\\$5324M,117964M\\$146228M'"
     )
     assert text["systemd-boot"] == " ".join(EXAMPLE)
+    assert text["BLS entry"] == text["BLS + grubenv"] == text["GRUB script"]
     assert text["BLS entry, older"] is None
+    reasons = {row.layer: row.reason for row in grub_quote.every_layer(EXAMPLE)}
+    assert reasons["kernel"] == "what /proc/cmdline must show"
+    assert reasons["BLS entry, older"].startswith("blscfg of RHEL 8, 9.0 to 9.4")
 
 
 def test_an_older_blscfg_carries_percent() -> None:

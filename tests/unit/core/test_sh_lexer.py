@@ -26,6 +26,14 @@ from hotkit.errors import HotkitError
         ("", ""),
         ("a$", "a$"),
         ("a\\\nb", "ab"),
+        ('"a\\\nb"', "ab"),
+        ('"a\\"b\\`c\\zd"', 'a"b`c\\zd'),
+        ('"$Y"$Z"${Y}x"', "yesyesx"),
+        ("a~b", "a~b"),
+        ("${2}", "dummy"),
+        ("$3$0", ""),
+        ("${9}", ""),
+        ("a#b", "a#b"),
     ],
 )
 def test_assignment(written: str, in_grub_cfg: str) -> None:
@@ -52,6 +60,38 @@ def test_a_commands_output_is_unknown() -> None:
 def test_refused(text: str, what: str) -> None:
     with pytest.raises(HotkitError, match=what):
         source(text)
+
+
+@pytest.mark.parametrize(
+    "value", ["`x`", '"`x`"', "$(x)", '"$(x)"', "$?", "$$", "$-", "~", "a:~/b", "$@"]
+)
+def test_what_only_a_shell_knows_is_left_out(value: str) -> None:
+    assert source(f"A=1\nB={value}\nC=2", {"B": "before"}) == {"A": "1", "C": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("A='x", "conf, line 1: the single quote is never closed"),
+        ('\n\nA="x', "conf, line 3: the double quote is never closed"),
+        ("A=1\nB=${C:-d}", "conf, line 2: a ${...} with an operator is not modelled"),
+        ("A=1\necho x\nB=2\n", "conf, line 2: 'echo x' is not an assignment"),
+        ("A=1 &", "conf, line 1: '&' is not an assignment"),
+        ("A=1&", "conf, line 1: '&' after the value is a command"),
+        ("A=1\n  x", "conf, line 2: 'x' is not an assignment"),
+    ],
+)
+def test_what_is_refused_exactly(text: str, error: str) -> None:
+    with pytest.raises(HotkitError) as caught:
+        source(text, name="conf")
+    assert caught.value.message == error
+
+
+def test_a_file_with_comments_and_lines_that_end_early() -> None:
+    assert source("#x\nA=1;B=2 # y\n#z") == {"A": "1", "B": "2"}
+    assert source("") == source("\n ;\t\n") == source("# only") == {}
+    with pytest.raises(HotkitError, match="^the file, line 1: "):
+        source("A")
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
