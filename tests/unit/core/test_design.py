@@ -1,10 +1,12 @@
 """The schedule: whole blocks in mirrored pairs, random order, the same on every machine."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotkit.core.design import OFF, Arm, schedule
+from hotkit.core.design import OFF, OFF_ARM, Arm, schedule, settings_of_arms
 
 SOFT = Arm(name="softdirty", tracker="softdirty", settings=(("interval_ms", 100),))
 OTHER = Arm(name="other", tracker="none")
@@ -78,3 +80,27 @@ def test_every_order_is_about_equally_likely():
 def test_refused(arms, blocks, words):
     with pytest.raises(ValueError, match=words):
         schedule(arms, blocks, 1)
+
+
+def test_names_sort_as_the_runs_come():
+    runs = schedule([SOFT], 12, 1)
+    assert [run.name for run in runs] == sorted(run.name for run in runs)
+    assert runs[3].name in ("b01-003-off", "b01-003-softdirty")
+    assert Arm(name="off", tracker="none") == OFF_ARM
+
+
+def test_what_makes_an_arm_what_it_is():
+    assert SOFT.described == {"interval_ms": 100}
+    assert replace(SOFT, scope="host").described == {"interval_ms": 100, "scope": "host"}
+    runs = [
+        {"arm": "off", "settings": {}},
+        {"arm": "a", "settings": {"every_ms": 5}, "scope": "guest"},
+        {"arm": "b", "settings": {"every_ms": 5}, "scope": ""},
+    ]
+    assert settings_of_arms(runs) == {
+        "a": {"every_ms": 5, "scope": "guest"}, "b": {"every_ms": 5},
+    }  # fmt: skip
+
+
+def test_the_least_number_of_blocks_is_enough():
+    assert len(schedule([SOFT], 6, 1)) == 18
