@@ -34,7 +34,7 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def short() -> Iterator[Callable[[str], Path]]:
-    """Makes folders with short paths: pytest's own are too long for sockets with several workers."""
+    """Makes folders with short paths: pytest's own are too long for sockets."""
     with tempfile.TemporaryDirectory(prefix="hk-") as folder:
 
         def make(name: str) -> Path:
