@@ -1,9 +1,11 @@
 """tools/bench: what the benchmarks make of the measurements that they were told."""
 
+import io
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +54,11 @@ def test_the_page_carries_the_label(scanrate):
     assert sys.modules["bench"].__path__ == [str(ROOT / "tools" / "bench")]
 
 
-@pytest.mark.parametrize("name", ["scan-rate", "big-report", "damo-record", "timing"])
+PARTS = ("scan-rate", "big-report", "damo-record", "timing", "targets", "startup", "verify-hosts",
+         "provision-hosts", "simulate-boot")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARTS)
 def test_each_part_of_the_page_has_its_marks_once(scanrate, name):
     from bench import page
 
@@ -143,3 +149,60 @@ def test_damo_record_is_laid_out_as_damo_does(scanrate, tmp_path):
         (found,) = read_foreign(tmp_path / form).targets
         for name in ("at_ns", "first", "start", "end", "accesses", "age"):
             assert np.array_equal(getattr(found, name), getattr(made, name)), (form, name)
+
+
+def figure(**more):
+    from bench.results import Figure
+
+    given = {"what": "20 hosts", "unit": "s", "hotkit": [2.0, 3.0, 2.0], "peer": "testinfra",
+             "theirs": [12.0, 12.0, 14.0]}  # fmt: skip
+    return Figure(**(given | more))
+
+
+@pytest.mark.parametrize(
+    ("more", "met", "said"),
+    [
+        ({"at_least": 5.0}, True, "6.00 times faster (4.00 to 7.00)"),
+        ({"at_least": 6.5}, False, "6.00 times faster"),
+        ({"at_most": 0.2, "share": True}, True, "0.17 of the peer's (0.14 to 0.25)"),
+        ({"at_most": 0.1, "share": True}, False, "0.17 of the peer's"),
+        ({"at_most": 2.0, "peer": None, "theirs": []}, True, "-"),
+        ({"at_most": 1.9, "peer": None, "theirs": []}, False, "-"),
+        ({}, None, "6.00 times faster"),
+    ],
+)
+def test_a_figure_keeps_its_target_by_the_median_of_the_rounds(scanrate, more, met, said):
+    one = figure(**more)
+    assert one.met is met
+    cells = one.cells()
+    assert said in cells[3]
+    assert cells[4] == "-" if met is None else cells[4].endswith("NOT met" if not met else ": met")
+
+
+def test_results_are_kept_and_the_page_is_made_of_them(scanrate, tmp_path, monkeypatch):
+    from bench import page, results
+
+    (tmp_path / "page.md").write_text("".join(
+        f"{begin}\n{end}\n" for begin, end in map(page.marks, ("startup", "targets"))
+    ))  # fmt: skip
+    monkeypatch.setattr(page, "DOCS", tmp_path / "page.md")
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "kept")
+    console = Console(file=io.StringIO(), width=200)
+    results.keep(console, "startup", "a machine", [figure(at_least=5.0), figure()], write=False)
+    assert not (tmp_path / "kept").exists()
+    results.keep(console, "startup", "a machine", [figure(at_least=5.0), figure()], write=True)
+    text = (tmp_path / "page.md").read_text()
+    assert text.count("| 20 hosts |") == 3 and text.count("`startup`") == 1
+    (document,) = results.documents()
+    assert results.part(document) in text and results.targets() in text
+
+
+def test_the_page_shows_what_was_kept(scanrate):
+    from bench import page, results
+
+    text = page.DOCS.read_text()
+    for document in results.documents():
+        begin, end = page.marks(document["name"])
+        assert f"{begin}\n{results.part(document)}{end}" in text
+    begin, end = page.marks("targets")
+    assert f"{begin}\n{results.targets()}{end}" in text

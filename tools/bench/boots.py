@@ -23,7 +23,7 @@ from hotkit.errors import HotkitError
 from hotkit.host.kernelbuild import built_kernels
 
 NAME = "simulate-boot"
-ROUNDS = 2
+ROUNDS = 3
 PLAIN = Path(__file__).parent / "plain"
 
 

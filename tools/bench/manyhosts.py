@@ -11,7 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from time import perf_counter
 
 from rich.console import Console
 
+from bench.cputime import Meter, metered
 from bench.here import about_here
 from bench.results import Figure, keep, load_average
 from hotkit.host.ansible_env import ansible_env, ansible_program
@@ -42,62 +43,84 @@ class Plan:
     rounds: int
 
 
-VERIFY = (Plan(1, 5), Plan(20, 7), Plan(50, 3))
-PROVISION = (Plan(1, 3), Plan(20, 5))
+VERIFY = (Plan(1, 3), Plan(20, 3), Plan(50, 1))
+PROVISION = (Plan(1, 2), Plan(20, 2))
 
 
 def run_verify(console: Console, write: bool) -> None:
     """`hotkit verify` and plain testinfra."""
-    figures = []
-    for plan, hosts in _fleets(VERIFY):
+
+    def sides(hosts: Fleet) -> Sides:
         specs = ",".join(f"ssh://{host.name}" for host in hosts.hosts)
-        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", PLAIN,
-                  f"--rootdir={hosts.folder}", f"--hosts={specs}"]  # fmt: skip
-        sides: Sides = {
+        return {
             "hotkit": [*HOTKIT, "verify", hosts.inventory("verify")],
-            "testinfra": [*pytest, f"--ssh-config={hosts.folder}/ssh_config"],
-        }
-        taken = measure(console, sides, plan.rounds, hosts)
-        figures.append(
-            Figure(
-                what=f"verify {plan.hosts} host{'s' * (plan.hosts > 1)}", unit="s",
-                hotkit=taken["hotkit"], peer="testinfra", theirs=taken["testinfra"],
-                at_least=5.0 if plan.hosts == 20 else None, load=load_average(),
-            )
-        )  # fmt: skip
+            "testinfra": [
+                sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", PLAIN,
+                f"--rootdir={hosts.folder}", f"--hosts={specs}",
+                f"--ssh-config={hosts.folder}/ssh_config",
+            ],
+        }  # fmt: skip
+
+    target = {20: {"at_least": 5.0}}
+    figures = compare(console, "verify", VERIFY, sides, target)
     keep(console, "verify-hosts", about_here(), figures, write=write)
 
 
 def run_provision(console: Console, write: bool) -> None:
     """A second run of `hotkit provision`, and ansible-playbook with the same plays."""
-    figures = []
-    for plan, hosts in _fleets(PROVISION):
-        inventory = hosts.inventory("provision")
-        sides: Sides = {
+
+    def sides(hosts: Fleet) -> Sides:
+        inventory, playbook = hosts.inventory("again"), ROOT / "playbooks/provision.yml"
+        return {
             "hotkit": [*HOTKIT, "provision", inventory, "--yes"],
-            "ansible-playbook": [
-                *ansible_program("playbook"), "-i", inventory, ROOT / "playbooks/provision.yml",
-            ],
-        }  # fmt: skip
-        taken = measure(console, sides, plan.rounds, hosts)
-        figures.append(
-            Figure(
-                what=f"provision {plan.hosts} host{'s' * (plan.hosts > 1)} again", unit="s",
-                hotkit=taken["hotkit"], peer="ansible-playbook", theirs=taken["ansible-playbook"],
-                at_most=1.1 if plan.hosts == 20 else None, load=load_average(),
-            )
-        )  # fmt: skip
+            "ansible-playbook": [*ansible_program("playbook"), "-i", inventory, playbook],
+        }
+
+    target = {20: {"at_most": 1.1}}
+    figures = compare(console, "provision again", PROVISION, sides, target, share=True)
     keep(console, "provision-hosts", about_here(), figures, write=write)
 
 
-def measure(console: Console, sides: Sides, rounds: int, hosts: Fleet) -> dict[str, list[float]]:
-    """Seconds on the wall of each side, round by round."""
-    taken: dict[str, list[float]] = {name: [] for name in sides}
+def compare(
+    console: Console,
+    what: str,
+    plans: Sequence[Plan],
+    sides_of: Callable[[Fleet], Sides],
+    targets: Mapping[int, Mapping[str, float]],
+    *,
+    share: bool = False,
+) -> list[Figure]:
+    """For each plan the seconds on the wall, and the CPU seconds of all that ran for it."""
+    figures = []
+    with metered() as meter:
+        for plan, hosts in _fleets(plans):
+            ours, peer = sides_of(hosts).items()
+            taken = measure(console, dict([ours, peer]), plan.rounds, hosts, meter)
+            load = load_average()
+            for number, unit in enumerate(("s", "s of CPU") if meter else ("s",)):
+                figures.append(
+                    Figure(
+                        what=f"{what}, {plan.hosts} host{'s' * (plan.hosts > 1)}", unit=unit,
+                        hotkit=[one[number] for one in taken[ours[0]]], peer=peer[0],
+                        theirs=[one[number] for one in taken[peer[0]]], share=share, load=load,
+                        **(targets.get(plan.hosts, {}) if unit == "s" else {}),
+                    )
+                )  # fmt: skip
+    return figures
+
+
+def measure(
+    console: Console, sides: Sides, rounds: int, hosts: Fleet, meter: Meter | None
+) -> dict[str, list[tuple[float, float]]]:
+    """Seconds on the wall and of CPU of each side, round by round."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for number in range(rounds):
         names = list(sides) if number % 2 else list(reversed(sides))
         for name in names:
-            taken[name].append(_seconds(sides[name], hosts))
-        said = ", ".join(f"{name} {taken[name][-1]:.1f} s" for name in sides)
+            before = meter() if meter else 0.0
+            wall = _seconds(sides[name], hosts)
+            taken[name].append((wall, meter() - before if meter else 0.0))
+        said = ", ".join("{} {:.1f} s ({:.1f} of CPU)".format(n, *taken[n][-1]) for n in sides)
         console.print(f"{len(hosts.hosts)} hosts, round {number + 1} of {rounds}: {said}")
     return taken
 

@@ -32,7 +32,8 @@ class Figure:
     """One comparison: rounds of both sides, in `unit`; without a peer the target is of hotkit.
 
     `at_least`: how many times faster hotkit is to be; `at_most`: how many times the peer's figure,
-    or (no peer) which figure, it may reach. `load` is the machine's load average at the end.
+    or (no peer) which figure, it may reach; `share`: the ratio is of that kind. `load` is the
+    machine's load average at the end.
     """
 
     what: str
@@ -42,13 +43,14 @@ class Figure:
     theirs: Sequence[float] = ()
     at_least: float | None = None
     at_most: float | None = None
+    share: bool = False
     load: float = 0.0
 
     @property
     def ratios(self) -> list[float]:
-        """Of each round: how many times faster hotkit was, where that is the target."""
+        """Of each round: how many times faster hotkit was, or which share of the peer's it took."""
         pairs = zip(self.hotkit, self.theirs, strict=True) if self.peer else ()
-        return sorted(b / a if self.at_most is None else a / b for a, b in pairs)
+        return sorted(a / b if self.share else b / a for a, b in pairs)
 
     @property
     def met(self) -> bool | None:
@@ -64,7 +66,7 @@ class Figure:
         """For HEAD."""
         ratio, target = "-", "-"
         if self.ratios:
-            kind = "of the peer's" if self.at_most is not None else "times faster"
+            kind = "of the peer's" if self.share else "times faster"
             low, high = self.ratios[0], self.ratios[-1]
             ratio = f"{statistics.median(self.ratios):.2f} {kind} ({low:.2f} to {high:.2f})"
         if self.met is not None:
