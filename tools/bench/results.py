@@ -98,12 +98,26 @@ def keep(
         return
     document = {
         "schema_version": SCHEMA_VERSION, "name": name, "date": today(), "machine": machine,
-        "figures": [asdict(figure) for figure in figures],
+        "figures": [_rounded(asdict(figure)) for figure in figures],
     }  # fmt: skip
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    _write(document)
     put(name, part(document))
     put(TARGETS, targets())
+
+
+def _rounded(figure: dict[str, Any]) -> dict[str, Any]:
+    """No more digits than a clock tells: three after the point."""
+    sides = {key: [round(value, 3) for value in figure[key]] for key in ("hotkit", "theirs")}
+    return figure | sides | {"load": round(figure["load"], 1)}
+
+
+def _write(document: dict[str, Any]) -> None:
+    """A line for each figure, so that two dates can be compared."""
+    head = {key: value for key, value in document.items() if key != "figures"}
+    lines = ",\n  ".join(json.dumps(figure) for figure in document["figures"])
+    text = json.dumps(head)[:-1] + f',\n "figures": [\n  {lines}\n ]}}\n'
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{document['name']}.json").write_text(text)
 
 
 def part(document: dict[str, Any]) -> str:
