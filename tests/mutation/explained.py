@@ -76,6 +76,26 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "table.remove(size, U64 + 1 - size, E820Type.RAM)",
         ): "remove() cuts a range at the end of the address space",
     },
+    "sh_lexer": {
+        (
+            'line = text.count("\\n", 0, at) + 1',
+            'line = text.count("\\n", None, at) + 1',
+        ): "from the beginning, either way",
+        (
+            "return len(text) if end < 0 else end",
+            "return len(text) if end <= 0 else end",
+        ): "a line that is asked for has something in it, and ends behind it",
+        (
+            "return len(text) if end < 0 else end",
+            "return len(text) if end < 1 else end",
+        ): "a line that is asked for has something in it, and ends behind it",
+        ("if end < 0:", "if end <= 0:"): "a name and a = stand before the quote",
+        ("if end < 0:", "if end < 1:"): "a name and a = stand before the quote",
+        (
+            "number = int(variable[:9])  # no script has as many",
+            "number = int(variable[:10])  # no script has as many",
+        ): "either is more than there are",
+    },
     "ranges": {
         (
             "if hole.end <= item.start or item.end <= hole.start:",

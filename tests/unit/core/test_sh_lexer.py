@@ -76,6 +76,7 @@ def test_what_only_a_shell_knows_is_left_out(value: str) -> None:
         ('\n\nA="x', "conf, line 3: the double quote is never closed"),
         ("A=1\nB=${C:-d}", "conf, line 2: a ${...} with an operator is not modelled"),
         ("A=1\necho x\nB=2\n", "conf, line 2: 'echo x' is not an assignment"),
+        ("A=1\nB=${C:-d}\nD=2\n", "conf, line 2: a ${...} with an operator is not modelled"),
         ("A=1 &", "conf, line 1: '&' is not an assignment"),
         ("A=1&", "conf, line 1: '&' after the value is a command"),
         ("A=1\n  x", "conf, line 2: 'x' is not an assignment"),
