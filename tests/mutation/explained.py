@@ -21,6 +21,12 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
         ): "below 0 all numbers mean the same",
     },
     "cmdline": {("maxcpus = 0", "maxcpus = 1"): "the limit is one CPU at least, also of 0"},
+    "design": {
+        (
+            "members: list[tuple[Arm, int | None]] = []",
+            "members: list[tuple[Arm, int | None]] = None",
+        ): "the first block is an even one, and makes the list",
+    },
     "e820map": {
         (
             "start, end = addr, addr + min(size, _ULLONG_MAX - addr)",
