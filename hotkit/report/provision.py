@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -106,8 +107,8 @@ class LiveProgress:
         self._line(host, outcome.status)
 
     def plans(self, plans: Sequence[Mapping[str, Any]]) -> None:
-        for plan in plans:
-            self.console.print(plan_block(plan))
+        for hosts, plan in same_plans(plans):
+            self.console.print(plan_block(plan, hosts))
 
     def diff(self, host: str, diffs: Sequence[Mapping[str, Any]]) -> None:
         for item in diffs:
@@ -133,11 +134,26 @@ class LiveProgress:
         return table
 
 
-def plan_block(plan: Mapping[str, Any]) -> RenderableType:
-    """One host's plan: what each node keeps, the command line, the steps, doubts and notes."""
+def same_plans(
+    plans: Sequence[Mapping[str, Any]],
+) -> list[tuple[list[str], Mapping[str, Any]]]:
+    """Plans that are shown alike, once each with the names of their hosts: a lab has many."""
+    found: dict[str, tuple[list[str], Mapping[str, Any]]] = {}
+    for plan in plans:
+        console = Console(file=io.StringIO(), width=200)
+        console.print(plan_block(plan, [""]))
+        assert isinstance(console.file, io.StringIO)
+        found.setdefault(console.file.getvalue(), ([], plan))[0].append(str(plan["host"]))
+    return list(found.values())
+
+
+def plan_block(plan: Mapping[str, Any], hosts: Sequence[str] = ()) -> RenderableType:
+    """A plan, of one host or of `hosts`: what each node keeps, command line, steps, doubts."""
     layout = plan["layout"]
-    table = Table(show_edge=False, pad_edge=False, title_justify="left", title_style="bold")
-    table.title = f"{plan['host']}: {layout['profile']} ({layout['id'][:8]})"
+    names = ", ".join(hosts or [plan["host"]])
+    if len(hosts) > 1:
+        names = f"{len(hosts)} hosts ({names})"
+    table = Table(show_edge=False, pad_edge=False)
     table.add_column("node", justify="right")
     table.add_column("role")
     for name in ("wanted", "RAM there", "kept"):
@@ -157,6 +173,7 @@ def plan_block(plan: Mapping[str, Any]) -> RenderableType:
         "verify": "verify",
     }  # fmt: skip
     lines: list[RenderableType] = [
+        Text(f"{names}: {layout['profile']} ({layout['id'][:8]})", style="bold"),
         table,
         *([Text(f"kernel: {plan['kernel_build']['release']}")] if plan["kernel_build"] else []),
         Text(f"arguments: {layout['cmdline']}"),

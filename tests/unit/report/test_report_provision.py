@@ -39,6 +39,21 @@ def test_plan_block() -> None:
     assert "/boot/grub/custom.cfg" in text
 
 
+def test_plans_that_are_alike_are_shown_once_with_the_names_of_their_hosts() -> None:
+    facts = json.loads(FACTS.read_text())
+    wish = {"base": "4C16G-remote", "cpus": 2, "total": "1536M", "fast_share": "1/3"}
+    larger = wish | {"fast_share": "1/2"}
+    plans = [
+        plan_host(facts, {"hotkit_profile": one}, host=name).to_dict()
+        for name, one in (("m1", wish), ("m2", larger), ("m3", wish))
+    ]
+    console = screen()
+    LiveProgress(console).plans(plans)
+    text = shown(console)
+    assert text.count("arguments: ") == 2
+    assert "2 hosts (m1, m3): 4C16G-remote" in text and "\nm2: 4C16G-remote" in text
+
+
 def test_diff_names_host_and_file() -> None:
     console = screen()
     console.print(
