@@ -72,6 +72,19 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "lambda: bls_options(arguments, understands_escape=None),",
         ): "as false",
     },
+    "grubenv": {
+        (
+            "while at < len(block):",
+            "while at <= len(block):",
+        ): "at the end stands neither a # nor a =, and it stops",
+        (
+            'while at < len(block) and block[at : at + 1] != b"\\n":',
+            'while at <= len(block) and block[at : at + 1] != b"\\n":',
+        ): "one behind the end is behind the end",
+        ("if equals < 0:", "if equals <= 0:"): "the signature stands before it",
+        ("if equals < 0:", "if equals < 1:"): "the signature stands before it",
+        ("while at < len(value):", "while at <= len(value):"): "at the end nothing is added",
+    },
     "memmap": {
         (
             "table.remove(size, U64 - 1 - size, E820Type.RAM)",

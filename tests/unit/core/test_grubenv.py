@@ -30,14 +30,33 @@ def test_escapes_and_comments() -> None:
     assert render({"x": "\udcff"}).count(b"\xff") == 1
 
 
+def test_what_is_left_is_filled_as_grub_does() -> None:
+    assert render({}) == HEAD + b"#" * (SIZE_BYTES - len(HEAD))
+    assert render({"a": "1"}).endswith(b"\na=1\n" + b"#" * (SIZE_BYTES - len(HEAD) - 4))
+
+
+def test_a_name_may_be_odd_and_even_empty() -> None:
+    assert parse(SIGNATURE + b"=x\na=1\n") == {"": "x", "a": "1"}
+    assert parse(SIGNATURE + b"n\xff=1\n") == {"n\udcff": "1"}
+
+
+@pytest.mark.parametrize("value", ["x\\", "\\\\", "\n", "\\\n", "x\n\\"])
+def test_what_is_escaped_ends_where_it_ends(value: str) -> None:
+    assert parse(render({"a": value, "b": "2"})) == {"a": value, "b": "2"}
+
+
 def test_a_cut_off_block_is_read_as_far_as_grub_reads_it() -> None:
     assert parse(SIGNATURE + b"a=1\nb=2") == {"a": "1"}
     assert parse(SIGNATURE + b"a=1\nno equals sign") == {"a": "1"}
 
 
 def test_what_is_no_block() -> None:
-    with pytest.raises(HotkitError, match="no GRUB environment block"):
-        parse(b"a=1\n")
+    with pytest.raises(HotkitError) as caught:
+        parse(b"0123456789abcdefghijklmnopqrstuvwxyz")
+    assert caught.value.message == (
+        "this is no GRUB environment block: it begins with b'0123456789abcdefghijklmn'"
+    )
+    assert "grub-editenv FILE create" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("variables", [{"": "x"}, {"a=b": "x"}, {"#a": "x"}, {"a\nb": "x"}])
