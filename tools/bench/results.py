@@ -81,6 +81,8 @@ class Figure:
 def _said(values: Sequence[float], unit: str) -> str:
     digits = 0 if unit == "ms" else 2
     middle = f"{statistics.median(values):.{digits}f} {unit}"
+    if len(values) == 1:
+        return f"{middle} (1 round)"
     return f"{middle} (least {min(values):.{digits}f}, {len(values)} rounds)"
 
 
