@@ -16,7 +16,7 @@ from hotkit.core.plan import plan
 from hotkit.core.plan_error import PlanError
 from hotkit.core.verdicts import expectations
 from hotkit.host.profiles import load_profile
-from hotkit.parse.bootreference import free_of
+from hotkit.parse.bootreference import cache_of, free_of
 from hotkit.parse.meminfo import parse_meminfo
 from hotkit.parse.observed import observe
 
@@ -158,6 +158,7 @@ def _memory_pair(facts: Mapping[str, Any], layout: Layout, observed: Observed) -
         said,
         memtotal={node: fields["MemTotal"] for node, fields in sizes.items()},
         memfree=free_of(facts, sizes),
+        cache_bytes=cache_of(facts),
         facts={
             "host": observed.host,
             "boot_id": observed.boot_id,

@@ -89,7 +89,9 @@ class Forecast:
     """What a layout leaves. `used` and `need` are (least, likely, most).
 
     `need` is the MemTotal with which the machine still boots: what initramfs or services hold at
-    once. `terms` say how the use differs from the reference.
+    once. `terms` say how the use differs from the reference. `cache_bytes` of the likely use can be
+    given back: page cache above all, as much as the reference had, which may have read more files
+    than a boot does. So the least is without it.
     """
 
     layout_id: str
@@ -98,6 +100,7 @@ class Forecast:
     used: tuple[int, int, int]
     need: tuple[int, int, int]
     terms: tuple[Term, ...]
+    cache_bytes: int = 0
 
     @property
     def memtotal_bytes(self) -> int:
@@ -138,6 +141,7 @@ class Forecast:
             "memtotal_bytes": self.memtotal_bytes,
             "nodes": [node.to_dict() for node in self.nodes],
             "used_bytes": dict(zip(("least", "likely", "most"), self.used, strict=True)),
+            "cache_bytes": self.cache_bytes,
             "need_bytes": dict(zip(("least", "likely", "most"), self.need, strict=True)),
             "terms": [term.to_dict() for term in self.terms],
         }
@@ -168,7 +172,8 @@ def forecast(
     doubt = max(int(USED_DOUBT * likely), USED_DOUBT_BYTES)
     fewer = reference.cpus_online - _cpus_online(reference, layout)
     metal = max(0, fewer) * (CPU_MOST_BYTES - CPU_BYTES)
-    used = (max(0, likely - doubt - metal), likely, likely + doubt)
+    cache = max(0, reference.reclaimable_bytes + sum(term.change_bytes for term in squeezed))
+    used = (max(0, likely - doubt - metal - cache), likely, likely + doubt)
     hashes = kernelhashes.used_bytes(total, len(ram))
     shares = _shares(reference, layout, memtotal, likely - hashes)
     nodes = tuple(
@@ -187,6 +192,7 @@ def forecast(
         used=used,
         need=_need(reference, whole),
         terms=terms,
+        cache_bytes=cache,
     )
 
 

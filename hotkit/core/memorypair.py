@@ -16,7 +16,9 @@ PAIR_SCHEMA_VERSION = 1
 class MemoryPair:
     """One boot: MemTotal per node as (forecast, found), what was used of all nodes with DRAM.
 
-    Sizes in bytes; `uptime_s` is how long the machine had been up when it was looked at.
+    `cache` is what could be given back of that use, page cache above all: as the forecast took it
+    over from the boot that it stands on, and as found. Sizes in bytes; `uptime_s` is how long the
+    machine had been up when it was looked at.
     """
 
     host: str
@@ -31,6 +33,7 @@ class MemoryPair:
     fit: str
     memtotal: Mapping[int, tuple[int, int]]
     used: tuple[int, int]
+    cache: tuple[int, int] = (0, 0)
 
     @property
     def memtotal_error(self) -> float:
@@ -50,10 +53,21 @@ class MemoryPair:
 
     @property
     def within(self) -> bool:
-        """Both within the model's stated doubt; use is not judged long after the boot."""
+        """Both within the model's stated doubt; use is not judged long after the boot.
+
+        A machine that has read files since it booted has them in its page cache; a boot need not
+        read them again. What the forecast says too much by that is not held against it.
+        """
         allowed = max(USED_DOUBT * self.used[1], USED_DOUBT_BYTES)
-        used = not self.fresh or abs(self.used_error_bytes) <= allowed
+        error = self.used_error_bytes
+        used = not self.fresh or -allowed <= error <= allowed + self.more_cache_bytes
         return used and abs(self.memtotal_error) <= MEMTOTAL_DOUBT
+
+    @property
+    def more_cache_bytes(self) -> int:
+        """How much more page cache the forecast stood on than was found."""
+        said, found = self.cache
+        return max(0, said - found)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -71,6 +85,7 @@ class MemoryPair:
             "fit": self.fit,
             "memtotal_bytes": {str(node): list(pair) for node, pair in self.memtotal.items()},
             "used_bytes": list(self.used),
+            "cache_bytes": list(self.cache),
             "memtotal_error": self.memtotal_error,
             "used_error_bytes": self.used_error_bytes,
             "within": self.within,
@@ -86,10 +101,12 @@ class MemoryPair:
             "nested", "uptime_s", "fit",
         )  # fmt: skip
         said, found = data["used_bytes"]
+        cached, kept = data.get("cache_bytes", (0, 0))
         return cls(
             **{key: data[key] for key in keys},
             memtotal={int(node): (a, b) for node, (a, b) in data["memtotal_bytes"].items()},
             used=(int(said), int(found)),
+            cache=(int(cached), int(kept)),
         )
 
     @property
@@ -101,6 +118,8 @@ class MemoryPair:
             f"MemTotal {self.memtotal_error:+.2%} off the forecast at most; used "
             f"{found / mib:.0f} MiB, forecast {said / mib:.0f} MiB"
         )
+        if self.more_cache_bytes >= mib:
+            text += f" with {self.more_cache_bytes / mib:.0f} MiB more of page cache"
         return text if self.fresh else f"{text} ({self.uptime_s / 3600:.0f} h after the boot)"
 
 
@@ -138,12 +157,13 @@ def pair_of(
     *,
     memtotal: Mapping[int, int],
     memfree: Mapping[int, int],
+    cache_bytes: int = 0,
     facts: Mapping[str, Any],
 ) -> MemoryPair | None:
     """The pair of a forecast (Forecast.to_dict) and the nodes of the machine that booted.
 
-    `facts` holds the fields of a MemoryPair that say where it was. None when a node of the
-    forecast is not there.
+    `cache_bytes` is what of its use could be given back; `facts` holds the fields of a MemoryPair
+    that say where it was. None when a node of the forecast is not there.
     """
     said = {int(node["node"]): int(node["memtotal_bytes"]) for node in forecast["nodes"]}
     if any(node not in memtotal or node not in memfree for node in said):
@@ -156,4 +176,5 @@ def pair_of(
             int(forecast["used_bytes"]["likely"]),
             sum(memtotal[node] - memfree[node] for node in said),
         ),
+        cache=(int(forecast.get("cache_bytes") or 0), cache_bytes),
     )

@@ -66,7 +66,7 @@ def reference_from_facts(
         swiotlb_bytes=_swiotlb(lines),
         cpu_nodes=cpu_nodes,
         cpus_online=len(observed.cpus_online) or 1,
-        reclaimable_bytes=_of(whole, "Cached", "Buffers", "SReclaimable") - _of(whole, "Shmem"),
+        reclaimable_bytes=_reclaimable(whole),
         programs_bytes=_of(whole, "AnonPages", "Shmem", "Hugetlb"),
         percpu_first_bytes=int(percpu[1]) * PAGE_BYTES if percpu else PERCPU_BYTES,
         percpu_bytes=_of(whole, "Percpu"),
@@ -76,6 +76,15 @@ def reference_from_facts(
         uptime_s=float(facts.get("uptime_s") or 0),
     )
     return found if found.nodes else None
+
+
+def cache_of(facts: Mapping[str, Any]) -> int:
+    """What of a machine's use can be given back: page cache and reclaimable slab, in bytes."""
+    return _reclaimable(_meminfo(str(facts.get("meminfo") or "")))
+
+
+def _reclaimable(meminfo: Mapping[str, int]) -> int:
+    return max(0, _of(meminfo, "Cached", "Buffers", "SReclaimable") - _of(meminfo, "Shmem"))
 
 
 def free_of(facts: Mapping[str, Any], sizes: Mapping[int, Mapping[str, int]]) -> dict[int, int]:
