@@ -1,4 +1,11 @@
-/* The frames of the process's pages, from pagemap: in the order of memory, huge pages as one. */
+/*
+ * The frames of the process's pages, from pagemap: in the order of memory, huge pages as one.
+ *
+ * A huge page has one bit, that of its first frame; its other frames have none and would look
+ * accessed. What is watched may be a part of it (a workload's pages in a VM on huge pages): then the
+ * bit of the first frame, which is not watched itself, stands for that part. Pages of hugetlbfs are on
+ * no LRU list: page_idle and folio_referenced keep nothing of them, and they are left out.
+ */
 #define _GNU_SOURCE
 #include "scan.h"
 
@@ -17,6 +24,7 @@ size_t found;
 int pagemap;
 static struct page *spare; /* as large as page, for the sort */
 static int kpageflags;
+static size_t hugetlb;
 
 void frames_open(long pid)
 {
@@ -65,40 +73,67 @@ static void sort_by_frame(void)
 	}
 }
 
-/* Documentation/admin-guide/mm/pagemap.rst: 15 COMPOUND_HEAD, 22 THP; 17 HUGE is hugetlb. */
-static int is_huge(uint64_t frame)
-{
-	uint64_t flags = 0;
+enum kind { SMALL, TRANSPARENT, HUGETLB };
 
-	return pread(kpageflags, &flags, 8, (off_t)(frame * 8)) == 8 && (flags >> 15 & 1) &&
-	       ((flags >> 22 | flags >> 17) & 1);
+/* Documentation/admin-guide/mm/pagemap.rst: 15 COMPOUND_HEAD, 17 HUGE (hugetlb), 22 THP. */
+static enum kind kind_of(uint64_t frame)
+{
+	uint64_t flags = 0, head = 0;
+
+	if (pread(kpageflags, &flags, 8, (off_t)(frame * 8)) != 8)
+		return SMALL;
+	if (flags >> 17 & 1)
+		return HUGETLB;
+	/* A folio may be smaller than what one entry maps: its head is elsewhere. */
+	if (flags >> 22 & 1 &&
+	    pread(kpageflags, &head, 8, (off_t)((frame & ~(uint64_t)(HUGE - 1)) * 8)) == 8)
+		return (head >> 15 & 1) && (head >> 22 & 1) ? TRANSPARENT : SMALL;
+	return SMALL;
 }
 
-/* Whether the next 512 pages from `one` on are a huge page: neighbours in memory and in the ranges. */
-static int is_whole_huge(const struct page *one)
+/* How many pages from `one` on are neighbours in memory and in the ranges, and in one 2 MiB of memory. */
+static uint32_t run_from(const struct page *one, size_t most)
 {
-	if (one->frame % HUGE || one[HUGE - 1].frame != one->frame + HUGE - 1 ||
-	    one[HUGE - 1].index != one->index + HUGE - 1)
-		return 0;
-	for (uint32_t i = 1; i < HUGE - 1; i++)
-		if (one[i].frame != one->frame + i)
-			return 0;
-	return is_huge(one->frame);
+	uint32_t n = 1, left = HUGE - (uint32_t)(one->frame % HUGE);
+
+	while (n < left && n < most && one[n].frame == one->frame + n &&
+	       one[n].index == one->index + n && one[n].cut == one->cut)
+		n++;
+	return n;
 }
 
-/* The other frames of a huge page have no bit of their own: they would look accessed. */
+/* Only 2 MiB of memory that are watched whole, or are cut by the end of a range, are asked about. */
 static void join_huge_pages(void)
 {
 	size_t to = 0;
 
-	for (size_t i = 0; i < found; i++, to++) {
-		page[to] = page[i];
-		if (i + HUGE <= found && is_whole_huge(&page[i])) {
-			page[to].count = HUGE;
-			i += HUGE - 1;
+	for (size_t i = 0; i < found;) {
+		enum kind kind = SMALL;
+		uint32_t run = run_from(&page[i], found - i);
+
+		if (run == HUGE || page[i].cut)
+			kind = kind_of(page[i].frame);
+		if (kind == HUGETLB) {
+			hugetlb += run;
+		} else if (kind == TRANSPARENT) {
+			page[to] = page[i];
+			page[to].frame &= ~(uint64_t)(HUGE - 1);
+			page[to++].count = run;
+		} else {
+			memmove(&page[to], &page[i], run * sizeof(*page));
+			to += run;
 		}
+		i += run;
 	}
 	found = to;
+}
+
+/* Whether the 2 MiB of the process's memory around the `at`-th page are not all of this range. */
+static int is_cut(const struct range *one, uint64_t at)
+{
+	uint64_t start = at & ~(uint64_t)(HUGE - 1);
+
+	return start < one->start / PAGE || start + HUGE > one->end / PAGE;
 }
 
 void read_frames(void)
@@ -106,7 +141,7 @@ void read_frames(void)
 	static uint64_t entry[CHUNK];
 	uint32_t index = 0;
 
-	found = 0;
+	found = hugetlb = 0;
 	for (size_t r = 0; r < ranges; r++) {
 		for (uint64_t at = range[r].start / PAGE; at < range[r].end / PAGE;) {
 			uint64_t left = range[r].end / PAGE - at, count = left < CHUNK ? left : CHUNK;
@@ -119,11 +154,15 @@ void read_frames(void)
 
 				if (!(entry[i] >> 63) || !frame)
 					continue;
-				page[found++] = (struct page){ frame, index, 1 };
+				page[found++] = (struct page){ frame, index, 1,
+							       is_cut(&range[r], at + (uint64_t)i) };
 			}
 			at += (uint64_t)got / 8;
 		}
 	}
 	join_huge_pages(); /* first: there is less to sort then */
+	if (!found && hugetlb)
+		refuse("all that is watched are pages of hugetlbfs, of which this tracker's scan keeps "
+		       "no bit (they are on no LRU list): damon sees them");
 	sort_by_frame();
 }

@@ -55,7 +55,8 @@ void kvm_tell(void);
 struct page {
 	uint64_t frame; /* of the first base page */
 	uint32_t index; /* of that page in the ranges, in their order */
-	uint32_t count; /* base pages: a huge page is asked about by its first frame alone */
+	uint32_t count : 31; /* base pages: a huge page is asked about by its first frame alone */
+	uint32_t cut : 1; /* only a part of the 2 MiB of the process's memory around it is watched */
 };
 
 extern struct page *page; /* sorted by frame */
