@@ -24,8 +24,8 @@ from hotkit.topology import way_of
 CAPTURE_SCHEMA_VERSION = 1
 # In the order in which they need each other.
 _MODULES = (
-    "bootimages", "gather", "stackname", "pagetable", "pagetrace", "pageowner", "memholders",
-    "memreserved", "gathermemory",
+    "bootimages", "cpulist", "gather", "stackname", "pagetable", "pagetrace", "pageowner",
+    "memholders", "memreserved", "gathermemory",
 )  # fmt: skip
 # A source becomes a file's name: a host's answer must not choose where we write.
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

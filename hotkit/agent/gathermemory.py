@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hotkit.agent import gather, memholders, memreserved, pageowner, pagetrace
+from hotkit.agent.cpulist import parse_cpus
 
 SCHEMA_VERSION = 1
 _MOST_BYTES = 16 << 20
@@ -142,11 +143,11 @@ class Capture:
         return (self.root / name).read_text().split()[0]
 
     def _cpus(self, which: str) -> int:
-        return count_list((self.root / f"sys/devices/system/cpu/{which}").read_text())
+        return len(parse_cpus((self.root / f"sys/devices/system/cpu/{which}").read_text()))
 
     def _node_cpus(self) -> dict[str, int]:
         nodes = (self.root / "sys/devices/system/node").glob("node[0-9]*/cpulist")
-        return {path.parent.name[4:]: count_list(path.read_text()) for path in nodes}
+        return {path.parent.name[4:]: len(parse_cpus(path.read_text())) for path in nodes}
 
     def _memmap_on_memory(self) -> str | None:
         name = "sys/module/memory_hotplug/parameters/memmap_on_memory"
@@ -216,16 +217,6 @@ def trace_problems(trace: dict[str, Any]) -> list[str]:
             f"{_TRACE_S:g} s: what was freed later counts as held"
         )
     return found
-
-
-def count_list(text: str) -> int:
-    """How many numbers a list of the kernel has: "0-3,8" is 5."""
-    total = 0
-    for part in text.strip().split(","):
-        if part:
-            first, _, last = part.partition("-")
-            total += int(last or first) - int(first) + 1
-    return total
 
 
 def topology_facts() -> dict[str, Any]:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from hotkit.agent.cpulist import online_cpus
 from hotkit.agent.pagetrace import tracefs
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -149,12 +150,25 @@ def trace_buffers(root: Path, problems: list[str]) -> list[dict[str, Any]]:
         problems.append("tracefs is not mounted (or for root only): trace buffers are not seen")
         return []
     found = []
+    online = online_cpus(root)
     instances = sorted((top / "instances").glob("*"))
     for name, folder in (("tracing", top), *((item.name, item) for item in instances)):
-        try:
-            # "14 (expanded: 2816)": a buffer that nothing was written to yet.
-            kib = int((folder / "buffer_total_size_kb").read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            continue
-        found.append({"name": name, "size_bytes": kib * 1024})
+        kib = _buffer_kib(folder, online)
+        if kib is not None:
+            found.append({"name": name, "size_bytes": kib * 1024})
     return found
+
+
+def _buffer_kib(instance: Path, online: set[int]) -> int | None:
+    """Of the CPUs that are online: buffer_total_size_kb counts those too that never came up.
+
+    They have no buffer (kernel/trace/ring_buffer.c, trace_rb_cpu_prepare()): with maxcpus= on a
+    large machine that is most of the total.
+    """
+    each = [instance / "per_cpu" / f"cpu{cpu}" / "buffer_size_kb" for cpu in online]
+    try:
+        # "14 (expanded: 2816)": a buffer that nothing was written to yet.
+        files = [file for file in each if file.exists()] or [instance / "buffer_total_size_kb"]
+        return sum(int(file.read_text().split()[0]) for file in files)
+    except (OSError, ValueError, IndexError):
+        return None

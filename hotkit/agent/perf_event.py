@@ -16,6 +16,7 @@ import re
 import struct
 from pathlib import Path
 
+from hotkit.agent.cpulist import parse_cpus
 from hotkit.agent.protocol import AgentError
 
 _SYSCALL = {"x86_64": 298}
@@ -252,20 +253,6 @@ def _forbidden(code: int, event: Event, root: Path) -> tuple[str, str]:
             "boot without lockdown= (Secure Boot may set it)",
         )
     return f"{event.name} was refused ({errno.errorcode[code]})", "a security module forbids it"
-
-
-def online_cpus(root: Path = Path("/")) -> set[int]:
-    return parse_cpus(_text(root / "sys/devices/system/cpu/online"))
-
-
-def parse_cpus(text: str) -> set[int]:
-    """CPUs of a list as sysfs writes it: "0-3,8"."""
-    found: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if first:
-            found.update(range(int(first), int(last or first) + 1))
-    return found
 
 
 def _of_pmu(pmu: Path, terms: str) -> Event:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hotkit.agent import perf_event
+from hotkit.agent.cpulist import online_cpus
 from hotkit.agent.perf_event import Event
 from hotkit.agent.perf_ring import Records, Ring, parse
 from hotkit.agent.protocol import AgentError
@@ -53,7 +54,7 @@ class Session:
             threads = sorted(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir())
         except OSError as error:
             raise AgentError(f"process {pid}: {error.strerror}") from error
-        cpus = perf_event.online_cpus()
+        cpus = online_cpus()
         if self._event.cpus is not None:
             cpus &= self._event.cpus
         self._make_room(len(threads) * len(cpus) + len(cpus))

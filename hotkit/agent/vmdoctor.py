@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from hotkit.agent import access, pmu
+from hotkit.agent.cpulist import online_cpus
 from hotkit.agent.gather import free_bytes, line, output, text, which
 from hotkit.agent.guest.life import ROOT
 from hotkit.agent.guest.words import PROGRAM
 from hotkit.agent.kvmoffer import offered
-from hotkit.agent.perf_event import online_cpus
 from hotkit.agent.trackers.kvm_dirty import KVM, no_kvm, no_ptrace
 
 HUGE_BYTES = 2 << 20

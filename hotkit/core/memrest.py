@@ -156,7 +156,7 @@ def _counters(facts: MemoryFacts, vmalloc: Vmalloc) -> Iterable[MemoryItem]:
         name="trace buffers",
         size_bytes=sum(item.size_bytes for item in facts.trace_buffers or ()),
         kind=Kind.RAM,
-        source="tracefs buffer_total_size_kb",
+        source="tracefs per_cpu/*/buffer_size_kb",
         scales_with="CPUs",
         children=tuple(
             MemoryItem(name=item.name, size_bytes=item.size_bytes, kind=Kind.RAM, source="tracefs")

@@ -172,7 +172,7 @@ def _trace_buffers(case: Case) -> Iterator[Remedy]:
         "own loses events sooner.",
         saves_bytes=within(size * then // online - kept * then, size),
         holds_bytes=size,
-        basis="measured: tracefs buffer_total_size_kb",
+        basis="measured: tracefs per_cpu/*/buffer_size_kb",
         settings=(("save", "trace-buffers"),),
     )
 

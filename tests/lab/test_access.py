@@ -140,15 +140,37 @@ def test_root_cannot_log_in(machine: Host, inventory: Path) -> None:
         refused.run(["true"])
 
 
+def traced(inventory: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `--trace-memory` is for: who took the pages, from boot on; all that was said."""
+    kept = str(inventory.parent / "traced")
+    assert main(["memory", "capture", "m1", "-i", str(inventory), "--out", kept]) == ExitCode.OK
+    told = capsys.readouterr()
+    assert main(["memory", "explain", "--capture", kept, "--json"]) == ExitCode.OK
+    said = capsys.readouterr().out
+    account = json.loads(said)
+    assert sum(item["size_bytes"] for item in account["items"]) == account["used_bytes"]
+    (trace,) = [view for view in account["views"] if view["name"] == "by a trace of page_alloc"]
+    assert len(trace["children"]) >= 10 and trace["size_bytes"] > account["used_bytes"] / 4
+    # Two CPUs of three are up: the third has no buffer. With both sources little has no name.
+    (rest,) = [item for item in account["items"] if item["name"] == "in no field of meminfo"]
+    sizes = {item["name"]: item["size_bytes"] for item in rest["children"]}
+    assert sizes["trace buffers"] == 64 << 20
+    assert abs(account["unexplained_bytes"]) < 8 << 20
+    return told.out + told.err + said
+
+
 def test_provision_and_rollback(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with processes_watched(PASSWORD) as seen:
-        code, host, said = hotkit(capsys, "provision", str(inventory), "--yes")
+        words = ("provision", str(inventory), "--yes", "--trace-memory", "--trace-buffer", "32M")
+        code, host, said = hotkit(capsys, *words)
         assert code == ExitCode.OK, host["sentence"]
+        assert "trace_buf_size=" in host["cmdline"]
         assert (host["status"], host["state"]) == ("ok", "verified")
         checks = {item["name"]: item["verdict"] for item in host["verdict"]["checks"]}
         assert set(checks.values()) == {"pass"} and "system-ram-node0" in checks
         code, row, more = hotkit(capsys, "status", str(inventory))
         assert code == ExitCode.OK and row["runs"] == host["layout"]["id"]
+        said += traced(inventory, capsys)
         code, back, last = hotkit(capsys, "rollback", str(inventory), "--yes")
         assert code == ExitCode.OK, back["sentence"]
     assert seen == []

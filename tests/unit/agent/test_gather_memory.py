@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hotkit.agent import gathermemory, memholders
-from hotkit.agent.gathermemory import Capture, count_list
+from hotkit.agent.cpulist import parse_cpus
+from hotkit.agent.gathermemory import Capture
 from hotkit.parse.memfacts import memory_facts
 
 LISTS = {
@@ -167,4 +168,4 @@ def test_a_trace_from_boot_that_is_off_now(tmp_path):
     ("text", "count"), [("0\n", 1), ("0-3,8", 5), ("\n", 0), ("0-143", 144), ("1,3,5", 3)]
 )
 def test_counting_a_list(text, count):
-    assert count_list(text) == count
+    assert len(parse_cpus(text)) == count

@@ -132,6 +132,10 @@ def test_trace_buffers(tmp_path):
         {
             top + "buffer_total_size_kb": "14 (expanded: 2816)\n",
             top + "instances/one/buffer_total_size_kb": "8198\n",
+            # A kernel that was booted with maxcpus=2: the third CPU has no buffer.
+            top + "instances/two/buffer_total_size_kb": "98304\n",
+            **{top + f"instances/two/per_cpu/cpu{n}/buffer_size_kb": "32768\n" for n in range(3)},
+            "sys/devices/system/cpu/online": "0-1\n",
             top + "instances/odd/buffer_total_size_kb": "X\n",
         },
     )
@@ -139,6 +143,7 @@ def test_trace_buffers(tmp_path):
     assert memholders.trace_buffers(root, problems) == [
         {"name": "tracing", "size_bytes": 14 << 10},
         {"name": "one", "size_bytes": 8198 << 10},
+        {"name": "two", "size_bytes": 65536 << 10},
     ]
     assert problems == []
     assert memholders.trace_buffers(tmp_path / "none", problems) == []

@@ -7,7 +7,8 @@ import struct
 import pytest
 
 from hotkit.agent import perf_event
-from hotkit.agent.perf_event import attributes, explain, explain_map, lookup, parse_cpus
+from hotkit.agent.cpulist import parse_cpus
+from hotkit.agent.perf_event import attributes, explain, explain_map, lookup
 from hotkit.agent.protocol import AgentError
 
 
