@@ -7,7 +7,7 @@ PYTEST := .venv/bin/python -m pytest
 JOBS := 2
 BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test check lab-test coverage soak bench docs site clean
+.PHONY: help setup demo test check lab-test coverage soak bench docs site site-pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ docs: setup ## regenerate what is generated of docs/ and man/: from --help, sche
 site: setup ## the documentation as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 	@echo "build/site/index.html"
+
+site-pictures: site ## pages of the site as a browser shows them, in docs/images
+	.venv/bin/python tools/site_pictures.py
 
 clean: ## remove the environment and caches in the clone (the lab's cache stays)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
