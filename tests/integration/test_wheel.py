@@ -1,87 +1,37 @@
 """What a person gets who has no clone: sdist and wheel, built, installed, and used from nowhere.
 
-The environment is clean but for its dependencies, which it borrows from the one that runs the tests
-(a path file); its hotkit is the wheel's. Nothing is fetched.
+`tests/lab/test_provision.py` provisions a machine with it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-import sysconfig
 import tarfile
-import venv
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import hotkit
+from tests.wheel import ROOT, Installed, build, install
 
-ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = ROOT / "tests/data/captures/lab-2s-256g"
 PLAYBOOKS = sorted(item.stem for item in (ROOT / "playbooks").glob("*.yml"))
-
-
-@dataclass(frozen=True)
-class Installed:
-    """An environment with the wheel in it, and an empty folder to use it from."""
-
-    bin: Path
-    empty: Path
-
-    def hotkit(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        return self.run(self.bin / "hotkit", *words)
-
-    def run(self, *argv: str | Path) -> subprocess.CompletedProcess[str]:
-        environment = {
-            key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ
-        } | {
-            "XDG_STATE_HOME": str(self.empty.parent / "state"),
-            "XDG_CACHE_HOME": str(self.empty.parent / "cache"),
-            "COLUMNS": "200",
-        }
-        return subprocess.run(
-            list(map(str, argv)), cwd=self.empty, env=environment, capture_output=True, text=True,
-            stdin=subprocess.DEVNULL, check=False, timeout=120,
-        )  # fmt: skip
-
-
-def _build(source: Path, out: Path, *flags: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", *flags, "-o", out, source],
-        capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sdist, and the wheel that was made of it."""
     out: Path = tmp_path_factory.mktemp("dist")
-    _build(ROOT, out)
+    build(ROOT, out)
     return out
 
 
 @pytest.fixture(scope="module")
 def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    folder: Path = tmp_path_factory.mktemp("clean")
-    venv.create(folder / "venv", with_pip=False)
-    python = folder / "venv" / "bin" / "python"
     (wheel,) = dist.glob("*.whl")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps",
-         "--no-index", "--disable-pip-version-check", wheel],
-        check=True, timeout=120,
-    )  # fmt: skip
-    (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
-    # A path in a path file comes last, and path files below it are not read: hotkit's clone, which
-    # is installed there as a path file, stays unknown.
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    (folder / "empty").mkdir()
-    return Installed(bin=python.parent, empty=folder / "empty")
+    return install(wheel, tmp_path_factory.mktemp("clean"))
 
 
 def _contents(wheel: Path) -> dict[str, int]:
@@ -90,7 +40,7 @@ def _contents(wheel: Path) -> dict[str, int]:
 
 
 def test_wheel_of_the_sdist_is_that_of_the_clone(dist: Path, tmp_path: Path) -> None:
-    _build(ROOT, tmp_path, "--wheel")
+    build(ROOT, tmp_path, "--wheel")
     (ours,), (theirs,) = tmp_path.glob("*.whl"), dist.glob("*.whl")
     assert _contents(ours) == _contents(theirs)
 

@@ -7,6 +7,7 @@ Budget for all of them: 10 minutes on 2 cores without KVM.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -25,6 +26,7 @@ from hotkit.host.inventory import Host
 from hotkit.host.run import run
 from hotkit.host.ssh import Ssh
 from tests.lab.cases import EVERY_BYTE
+from tests.wheel import ROOT, build, install
 
 pytestmark = pytest.mark.lab
 
@@ -93,6 +95,21 @@ def test_plain_ansible_playbook_says_the_same(machine: Host) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(rf"{NAME} .*ok=\d+ +changed=0 +unreachable=0 +failed=0", done.stdout)
+
+
+def test_the_wheel_says_the_same_from_an_empty_folder(machine: Host, tmp_path: Path) -> None:
+    """Its playbooks, its roles, its inventory of the lab: all steps run, and nothing is to do."""
+    build(ROOT, tmp_path / "dist", "--wheel")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    installed = install(wheel, tmp_path)
+    words = ("provision", "inventories/lab", "--limit", NAME, "--yes", "--json")
+    lab = {name: os.environ[name] for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")
+           if name in os.environ}  # fmt: skip
+    done = installed.run(installed.bin / "hotkit", *words, timeout_s=300, **lab)
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    assert (said["changed"], said["rebooted"]) == (0, [])
+    assert said["hosts"][0]["state"] == "verified"
 
 
 def test_wrong_escape_comes_up_capped_and_is_named(
