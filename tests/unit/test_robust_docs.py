@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+from test_docs import tool
 
-import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+robust_docs = tool("robust_docs")
 
 
-@pytest.fixture(scope="module")
-def robust_docs():
-    spec = importlib.util.spec_from_file_location("robust_docs", ROOT / "tools" / "robust_docs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_pages_are_those_of_the_evidence(robust_docs):
+def test_the_pages_are_those_of_the_evidence():
     for path, text in robust_docs.pages().items():
         assert path.read_text() == text, f"{path.name}: run `make docs`"
 
@@ -34,7 +23,7 @@ def survivor(why, line="if a | b:"):
     return {"function": "f", "removed": line, "added": "if a:", "why": why}
 
 
-def test_survivors_are_counted_by_what_is_known_of_them(robust_docs):
+def test_survivors_are_counted_by_what_is_known_of_them():
     page = robust_docs.mutation(
         evidence(
             module="ranges", mutants=10, killed=6, too_slow=1,
@@ -47,7 +36,7 @@ def test_survivors_are_counted_by_what_is_known_of_them(robust_docs):
     assert "**a hole**" in page
 
 
-def test_an_end_before_the_time_is_a_find(robust_docs):
+def test_an_end_before_the_time_is_a_find():
     case = {"target": "yaml", "inputs": 1200, "inputs_per_s": 40, "edges_of_seeds": 5, "edges": 9}
     page = robust_docs.fuzzing(evidence(**case, finds=[], ended=None))
     assert "| yaml | 1,200 | 40 | 5 | 9 | none |" in page and "1,200 inputs: `make soak`" in page

@@ -26,7 +26,7 @@ from hotkit.host.zipapp import build_agent
 
 HERE = Path(__file__).resolve().parent
 PAIRS = {"idlepage": 5, "softdirty": 12, "frames": 12}
-CASES = (("4k", 256), ("thp", 256))  # memory, MiB
+CASES = (("4k", 26), ("4k", 256), ("4k", 1024), ("thp", 256))  # memory, MiB
 BOUND = 1.5
 # Reader, hotkit's side, what the others are; whether the bound holds for it.
 READERS = (
