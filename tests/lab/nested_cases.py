@@ -282,7 +282,8 @@ def fault_case(number: int) -> dict[str, Any]:
     """A case of `make soak`: one fault in a sweep of three arms."""
     fault = list(FAULTS)[number]
     few = {name: ARMS[name] for name in _FEW}
-    kept = _campaign_case(few, fault, lambda found: judge_fault(found, fault))
+    kept = _campaign_case(few, fault, lambda found: judge_fault(found, fault),
+                          FAULTS[fault].guest)  # fmt: skip
     return {"fault": fault, **kept}
 
 
