@@ -1,6 +1,7 @@
 """For all tests: hypothesis without a clock, and no silent skip in CI."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -15,6 +16,11 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate),
 )  # fmt: skip
 settings.load_profile("hotkit")
+
+# A shell starts what it puts into the background with SIGINT ignored, and children inherit that:
+# tests that interrupt a program would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How a reason begins when no machine of this kind could run the test.
 HARDWARE = "hardware: "
