@@ -140,9 +140,12 @@ def truth_of(
 
 
 def accuracy(ranges: Iterable[HeatRange], truth: Truth) -> Accuracy | None:
-    """The tracker's belief against the truth; None when it reports no heat per page at all."""
+    """The tracker's belief against the truth; None when it reports no heat per page at all.
+
+    None as well when no whole page is hot: then nothing can be found.
+    """
     known = list(ranges)
-    if not known:
+    if not known or not truth.hot.any():
         return None
     heat, relative = _heat(known, truth)
     hot = truth.hot
@@ -156,7 +159,7 @@ def accuracy(ranges: Iterable[HeatRange], truth: Truth) -> Accuracy | None:
     if not relative:
         agreed = float(np.minimum(heat, hot).sum())
         recall = agreed / float(hot.sum())
-        f1 = 2 * agreed / (seen + float(hot.sum())) if seen + float(hot.sum()) else None
+        f1 = 2 * agreed / (seen + float(hot.sum()))
     return Accuracy(
         pages=len(heat),
         hot_pages=hot_pages,
@@ -208,7 +211,7 @@ def _top(heat: Floats, hot: Floats) -> float | None:
     None when no page has heat: any choice would be chance.
     """
     count = int((hot > 0).sum())
-    if not heat.any() or not count:
+    if not heat.any():
         return None
     threshold = np.partition(heat, len(heat) - count)[len(heat) - count]
     above, level = heat > threshold, heat == threshold

@@ -78,6 +78,8 @@ class RecordingBuilder:
         number = sum(-(-max(end - begin, 0) // size) for begin, end in ranges)
         if not len(share) == len(looked) == number:
             raise _Odd(f"{len(share)} shares for {number} bins of memory")
+        if not number:
+            raise _Odd("a part without memory")
         bins = cut(ranges, size)
         if self._bins and bins != self._bins:
             raise _Odd("a part of another recording")

@@ -79,6 +79,10 @@ def test_a_workload_without_ground_truth():
         ({"bin_bytes": 1}, "event 0: 2 shares for 20480 bins of memory"),
         ({"ranges": [[0, 1 << 60]], "bin_bytes": 1}, "event 0: 2 shares for 1152921504606846976"),
         ({"ranges": [[9, 1]]}, "event 0: 2 shares for 0 bins of memory"),
+        (
+            {"ranges": [], "share_zlib_base64": " ", "looked_zlib_base64": " "},
+            "event 0: a part without memory",
+        ),
         ({"at_ns": 1 << 64}, "event 0: not a part of a recording"),
     ],
 )
