@@ -4,6 +4,12 @@ from __future__ import annotations
 
 _ONCE = "each letter is there once, so that it is the first and the last"
 _CARVED = "the other branch leaves the same addresses, and perhaps an entry of no size"
+_FLOAT = "numpy makes floats of what it computes here, of whole numbers too"
+_BRACKET = "any two numbers that the answer lies between will do"
+_HALVED = "the root lies between, and is halved down to the last bit of a float"
+_SAME_LENGTH = "both are made as long as each other"
+_TIES = "pages of the same rate: whichever are hot, as many are"
+_PART = "no part of a page is more than a page"
 
 EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
     "memparse": {
@@ -124,5 +130,200 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "if hole.end <= item.start or item.end <= hole.start:",
             "if hole.end <= item.start or item.end < hole.start:",
         ): "what a hole only touches comes out whole below, too",
+    },
+    "stats": {
+        (
+            "y, x = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)",
+            "y, x = np.asarray(numerator, dtype=None), np.asarray(denominator, dtype=float)",
+        ): _FLOAT,
+        (
+            "y, x = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)",
+            "y, x = np.asarray(numerator, ), np.asarray(denominator, dtype=float)",
+        ): _FLOAT,
+        (
+            "y, x = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)",
+            "y, x = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=None)",
+        ): _FLOAT,
+        (
+            "y, x = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)",
+            "y, x = np.asarray(numerator, dtype=float), np.asarray(denominator, )",
+        ): _FLOAT,
+        (
+            "if np.all(y == y[0]):",
+            "if np.all(y == y[1]):",
+        ): "all are equal to the first, or all to the second: the same",
+        (
+            "t2 = t_quantile(0.5 + confidence / 2, n - 1) ** 2",
+            "t2 = t_quantile(0.5 - confidence / 2, n - 1) ** 2",
+        ): "the other quantile has the other sign, and is squared",
+        (
+            "bad = ~(g < 1.0)",
+            "bad = ~(g <= 1.0)",
+        ): "no g is exactly 1; ratio(), which names it, is tested there",
+        (
+            "low[bad] = high[bad] = np.nan",
+            "low[bad] = high[bad] = None",
+        ): "numpy writes None into an array of floats as NaN",
+        (
+            "picks = np.random.default_rng(seed).integers(0, n, size=(draws, n))",
+            "picks = np.random.default_rng(seed).integers(n, size=(draws, n))",
+        ): "one bound is the upper one, and the lower is 0",
+        (
+            "d = np.asarray(values, dtype=float)",
+            "d = np.asarray(values, dtype=None)",
+        ): _FLOAT,
+        (
+            "d = np.asarray(values, dtype=float)",
+            "d = np.asarray(values, )",
+        ): _FLOAT,
+        (
+            "if n < 2 or np.all(d == d[0]):",
+            "if n < 2 or np.all(d == d[1]):",
+        ): "all are equal to the first, or all to the second: the same",
+        (
+            "if n == 0 or not d.any():",
+            "if n == 1 or not d.any():",
+        ): "of one block both patterns are as far; none has no value that is not 0",
+        (
+            "sums: Array = np.zeros(1)",
+            "sums: Array = np.zeros(2)",
+        ): "every pattern twice: the same share",
+        (
+            "signs = source.integers(0, 2, size=(1 << 10, n)) * 2 - 1",
+            "signs = source.integers(2, size=(1 << 10, n)) * 2 - 1",
+        ): "one bound is the upper one, and the lower is 0",
+        (
+            "low, high = 2, 4",
+            "low, high = 2, 5",
+        ): _BRACKET,
+        (
+            "low, high = high, high * 2",
+            "low, high = high, high * 3",
+        ): _BRACKET,
+        (
+            "while smallest_effect(sd, high) > effect:",
+            "while smallest_effect(sd, high) >= effect:",
+        ): _BRACKET,
+        (
+            "low, high = (middle, high) if smallest_effect(sd, middle) > effect else (low, middle)",
+            "low, high = (middle, high) if smallest_effect(sd, middle) >= effect"
+            " else (low, middle)",
+        ): "the last line asks for the lower one again",
+        (
+            "if low > _MOST_BLOCKS:",
+            "if low >= _MOST_BLOCKS:",
+        ): "no power of two is 100,000",
+    },
+    "stopping": {
+        (
+            "low, high = 1.5, 10.0  # what errs too much, and what certainly does not",
+            "low, high = 2.5, 10.0  # what errs too much, and what certainly does not",
+        ): _HALVED,
+        (
+            "low, high = 1.5, 10.0  # what errs too much, and what certainly does not",
+            "low, high = 1.5, 11.0  # what errs too much, and what certainly does not",
+        ): _HALVED,
+        (
+            "for _ in range(60):",
+            "for _ in range(61):",
+        ): _HALVED,
+        (
+            "low, high = (b, high) if errs > INTERIM_ERROR else (low, b)",
+            "low, high = (b, high) if errs >= INTERIM_ERROR else (low, b)",
+        ): _HALVED,
+    },
+    "accuracy": {
+        (
+            "for phase, until in zip(phases, ends, strict=True)",
+            "for phase, until in zip(phases, ends, strict=None)",
+        ): _SAME_LENGTH,
+        (
+            "for phase, until in zip(phases, ends, strict=True)",
+            "for phase, until in zip(phases, ends, )",
+        ): _SAME_LENGTH,
+        (
+            "for phase, until in zip(phases, ends, strict=True)",
+            "for phase, until in zip(phases, ends, strict=False)",
+        ): _SAME_LENGTH,
+        (
+            'order = np.argsort(-rate, kind="stable")',
+            "order = np.argsort(-rate, kind=None)",
+        ): _TIES,
+        (
+            'order = np.argsort(-rate, kind="stable")',
+            "order = np.argsort(-rate, )",
+        ): _TIES,
+        (
+            'order = np.argsort(-rate, kind="stable")',
+            'order = np.argsort(-rate, kind="STABLE")',
+        ): "numpy reads its first letter, in either case",
+        (
+            "per = max(1, rank_bytes // PAGE_BYTES)",
+            "per = max(1, rank_bytes / PAGE_BYTES)",
+        ): "numpy takes the whole part of a count",
+        (
+            "ranks = np.arange(1, -(-pages // per) + 1, dtype=np.float64)",
+            "ranks = np.arange(1, -(-pages // per) + 1, dtype=None)",
+        ): _FLOAT,
+        (
+            "ranks = np.arange(1, -(-pages // per) + 1, dtype=np.float64)",
+            "ranks = np.arange(1, -(-pages // per) + 1, )",
+        ): _FLOAT,
+        (
+            "ranks = np.arange(1, -(-pages // per) + 1, dtype=np.float64)",
+            "ranks = np.arange(1, -(-pages / per) + 1, dtype=np.float64)",
+        ): "numbers below a limit that is not whole are as many as below the next",
+        (
+            "ranks = np.arange(1, -(-pages // per) + 1, dtype=np.float64)",
+            "ranks = np.arange(1, -(-pages // per) + 2, dtype=np.float64)",
+        ): "a rank more is cut off with the pages that do not exist",
+        (
+            "rate = np.repeat(share / per, per)[:pages]",
+            "rate = np.repeat(share * per, per)[:pages]",
+        ): "all are divided by their sum",
+        (
+            "return np.asarray(rate / rate.sum(), dtype=np.float64)",
+            "return np.asarray(rate / rate.sum(), dtype=None)",
+        ): _FLOAT,
+        (
+            "return np.asarray(rate / rate.sum(), dtype=np.float64)",
+            "return np.asarray(rate / rate.sum(), )",
+        ): _FLOAT,
+        (
+            "low = np.arange(pages, dtype=np.float64) * PAGE_BYTES",
+            "low = np.arange(pages, dtype=None) * PAGE_BYTES",
+        ): _FLOAT,
+        (
+            "low = np.arange(pages, dtype=np.float64) * PAGE_BYTES",
+            "low = np.arange(pages, ) * PAGE_BYTES",
+        ): _FLOAT,
+        (
+            "return np.clip(part / PAGE_BYTES, 0, 1)",
+            "return np.clip(part / PAGE_BYTES, 0, None)",
+        ): _PART,
+        (
+            "return np.clip(part / PAGE_BYTES, 0, 1)",
+            "return np.clip(part / PAGE_BYTES, 0, 2)",
+        ): _PART,
+        (
+            "values = np.frombuffer(part.heat, dtype=np.uint8).astype(np.float64)",
+            "values = np.frombuffer(part.heat, dtype=np.uint8).astype(None)",
+        ): "None is numpy's name for a float of 64 bits",
+        (
+            "values = np.repeat(values, part.page_bytes // PAGE_BYTES)",
+            "values = np.repeat(values, part.page_bytes / PAGE_BYTES)",
+        ): "numpy takes the whole part of a count",
+        (
+            "if low < high:",
+            "if low <= high:",
+        ): "no page of none is no change",
+        (
+            "above, level = heat > threshold, heat == threshold",
+            "above, level = heat >= threshold, heat == threshold",
+        ): "what counts twice is taken off by the share that is drawn",
+        (
+            "if np.ptp(heat) == 0 or np.ptp(rate) < 1e-15:",
+            "if np.ptp(heat) == 0 or np.ptp(rate) <= 1e-15:",
+        ): "no rates differ by exactly that",
     },
 }

@@ -32,10 +32,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "grub_undo": _own("grub_undo"),
     "layout": _own("plan", "plan_pmem"),
     "plan": _own("plan", "plan_pmem"),
-    "stats": _own("stats"),
+    "stats": _own("stats", "stats_exact"),
     "stats_dose": _own("stats_dose"),
     "stopping": _own("stopping"),
-    "accuracy": _own("accuracy"),
+    "accuracy": _own("accuracy", "accuracy_exact"),
     "bootmemory": _own("bootmemory"),
     "memtree": _own("memtree", "memtree_truth"),
 }

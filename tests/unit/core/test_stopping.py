@@ -18,7 +18,7 @@ from scipy import stats as sps
 from hotkit.core.analysis import RunResult, analyse
 from hotkit.core.stats import fieller
 from hotkit.core.stats_compare import LEVEL, Answer, holm, tost
-from hotkit.core.stopping import INTERIM_ERROR, Until, interim_level, settled
+from hotkit.core.stopping import INTERIM_ERROR, Until, half_width, interim_level, settled
 
 SWEEPS = 5000
 T, SD = 60.0, 0.18
@@ -237,3 +237,47 @@ def test_arms_without_a_figure():
     constant = analysis_of(np.full(8, T + 1), np.full(8, T), 8)
     assert VERDICT.enough(constant, 8) is None
     assert WIDTH.enough(constant, 8) is None
+
+
+def one_arm(**changes):
+    """The arm of an analysis of eight blocks, with other figures."""
+    extra, off = sessions(0.0, seed=9)
+    found = analysis_of(extra[0, :, 0] + off[0], off[0], 8)
+    arm = replace(found.arms[0], **changes)
+    return replace(found, arms=(arm,)), arm
+
+
+def test_a_half_width_is_half_of_the_interval():
+    analysis, arm = one_arm()
+    interval = arm.slowdown.interval
+    half = half_width(arm)
+    assert half == pytest.approx((interval.high - interval.low) / 2)
+    # As narrow as was wanted is narrow enough; the sentence has both figures in percent.
+    said = replace(WIDTH, half_width_fraction=half).enough(analysis, 8)
+    assert said.endswith(f"is within +-{100 * half:g} % (the widest +-{100 * half:.2g} %)")
+
+
+@pytest.mark.parametrize(
+    ("equivalent", "different", "stop"),
+    [
+        (0.001, 0.5, False),  # a look stops below its level, not at it
+        (0.0009, 0.5, True),
+        (LEVEL, 0.0009, True),  # not equivalent, as the report has it: different counts
+        (0.04, 0.0009, False),
+        (0.5, 0.001, False),
+    ],
+)
+def test_the_bounds_of_a_word(equivalent, different, stop):
+    assert bool(settled(np.array(equivalent), np.array(different), 0.001)) is stop
+
+
+def test_an_arm_without_a_test_is_not_settled():
+    _, arm = one_arm()
+    known = arm.equivalence
+    for changes in (
+        {"equivalence": None, "p_holm": 1e-9},
+        {"equivalence": replace(known, p=None), "p_holm": 1e-9},
+        {"equivalence": replace(known, p=1e-9), "p_holm": None},
+    ):
+        assert VERDICT.enough(one_arm(**changes)[0], 8) is None
+    assert VERDICT.enough(one_arm(equivalence=replace(known, p=1e-9), p_holm=0.5)[0], 8)
