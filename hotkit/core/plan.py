@@ -156,8 +156,6 @@ def _cut(topology: Topology, profile: Profile, node: int, role: str, stock: Rang
     wanted = profile.kept_by_node.get(node)
     span = topology.span(node)
     ram = stock.intersect(span)
-    if role == "pmem" and not ram:
-        return _Cut(reserved=(), wanted_bytes=None, role=role)
     if role in ("off", "pmem"):
         return _Cut(
             reserved=_reserve(topology, profile, ram, span, 0), wanted_bytes=None, role=role

@@ -9,6 +9,7 @@ _BRACKET = "any two numbers that the answer lies between will do"
 _HALVED = "the root lies between, and is halved down to the last bit of a float"
 _SAME_LENGTH = "both are made as long as each other"
 _TIES = "pages of the same rate: whichever are hot, as many are"
+_FIRST_BYTE = "the node with the first byte must keep it, and address 0 is no RAM"
 _PART = "no part of a page is more than a page"
 
 EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
@@ -325,5 +326,32 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "if np.ptp(heat) == 0 or np.ptp(rate) < 1e-15:",
             "if np.ptp(heat) == 0 or np.ptp(rate) <= 1e-15:",
         ): "no rates differ by exactly that",
+    },
+    "plan": {
+        ("continue", "break"): "the slow tier, which may be none, is the last one",
+        (
+            "there = len(topology.node_cpus(fast)) if fast is not None else 0",
+            "there = len(topology.node_cpus(fast)) if (fast is not None) or True else 0",
+        ): "the fast tier is always in DRAM, and has a node",
+        (
+            "there = len(topology.node_cpus(fast)) if fast is not None else 0",
+            "there = len(topology.node_cpus(fast)) if fast is not None else 1",
+        ): "the fast tier is always in DRAM, and has a node",
+        (
+            "reserved=_reserve(topology, profile, ram, span, 0), wanted_bytes=None, role=role",
+            "reserved=_reserve(topology, profile, ram, span, 1), wanted_bytes=None, role=role",
+        ): _FIRST_BYTE,
+        (
+            "nothing = _reserve(topology, profile, ram, span, 0)",
+            "nothing = _reserve(topology, profile, ram, span, 1)",
+        ): _FIRST_BYTE,
+        (
+            "behind = RangeSet((Range(edge, 1 << 64),))",
+            "behind = RangeSet((Range(edge, 2 << 64),))",
+        ): "no memory lies above 64 bits",
+        (
+            "behind = RangeSet((Range(edge, 1 << 64),))",
+            "behind = RangeSet((Range(edge, 1 << 65),))",
+        ): "no memory lies above 64 bits",
     },
 }
