@@ -30,7 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "grub_eval": _GRUB,
     "grub_block": _own("grub_block"),
     "grub_undo": _own("grub_undo"),
-    "layout": _own("plan", "plan_pmem"),
+    "layout": _own("plan", "plan_exact", "plan_pmem"),
     "plan": _own("plan", "plan_exact", "plan_pmem"),
     "stats": _own("stats", "stats_exact"),
     "stats_dose": _own("stats_dose"),

@@ -7,7 +7,7 @@ import pytest
 from hotkit.core import cmdline, memmap
 from hotkit.core import plan as planning
 from hotkit.core.e820 import E820Entry, E820Type
-from hotkit.core.layout import SlowPmem
+from hotkit.core.layout import Layout, SlowPmem
 from hotkit.core.plan import low_node, plan, spell
 from hotkit.core.plan_error import PlanError
 from hotkit.core.profile import Profile, Tier
@@ -203,3 +203,14 @@ def test_emulated_pmem_keeps_the_spelling_of_the_rest():
 def test_addresses_above_the_highest_are_not_asked_for():
     with pytest.raises(AssertionError, match="checked before"):
         planning._address_of(RangeSet((Range(0, 4096),)), 8192)
+
+
+def test_a_layout_from_a_record():
+    """One that an older version wrote has no tiers; one of another form is refused by its number."""
+    layout = plan(MACHINE, load_profile(REMOTE))
+    record = layout.to_dict()
+    assert Layout.from_dict(record) == layout
+    old = {key: value for key, value in record.items() if key not in ("tiers", "distance")}
+    assert Layout.from_dict(old) == replace(layout, tiers=(), distance=0)
+    with pytest.raises(ValueError, match="^layout schema_version 99 is not known here$"):
+        Layout.from_dict(record | {"schema_version": 99})
