@@ -206,7 +206,7 @@ def test_addresses_above_the_highest_are_not_asked_for():
 
 
 def test_a_layout_from_a_record():
-    """One that an older version wrote has no tiers; one of another form is refused by its number."""
+    """One that an older version wrote has no tiers; one of another form is refused."""
     layout = plan(MACHINE, load_profile(REMOTE))
     record = layout.to_dict()
     assert Layout.from_dict(record) == layout
