@@ -14,11 +14,16 @@ from typing import Any
 
 from hotkit.agent.protocol import AgentError
 
-_ANSWER_S = 20.0
+# One of an emulated machine that is busy took more than 20 s.
+_ANSWER_S = 45.0
+
+
+class QmpSilent(AgentError):
+    """Nobody answers: QEMU hangs, is stopped, has lost its socket, or its host is too busy."""
 
 
 class Qmp:
-    """A connection; AgentError when nobody answers within 20 s, or QEMU refuses."""
+    """A connection; QmpSilent when nobody answers within 45 s, AgentError when QEMU refuses."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -34,7 +39,7 @@ class Qmp:
             self.ask("qmp_capabilities")
         except OSError as error:
             self.close()
-            raise AgentError(f"{path}: QEMU's control socket does not answer: {error}") from error
+            raise QmpSilent(f"{path}: QEMU's control socket does not answer: {error}") from error
         except AgentError:
             self.close()
             raise
@@ -64,7 +69,7 @@ class Qmp:
                     reason = said["error"].get("desc", said["error"])
                     raise AgentError(f"{self._path}: QEMU refused {command}: {reason}")
         except OSError as error:
-            raise AgentError(
+            raise QmpSilent(
                 f"{self._path}: QEMU's control socket does not answer: {error}"
             ) from error
 

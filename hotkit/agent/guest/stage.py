@@ -19,6 +19,7 @@ from hotkit.agent.guest.life import Guest
 from hotkit.agent.guest.link import GuestGone, Link
 from hotkit.agent.guest.memory import Seen
 from hotkit.agent.guest.proxies import GuestTracker, GuestWorkload
+from hotkit.agent.guest.qmp import QmpSilent
 from hotkit.agent.guest.vm import Vm
 from hotkit.agent.heat import HeatRange
 from hotkit.agent.protocol import AgentError
@@ -95,6 +96,13 @@ class WithGuest(Here):
 
     def ready(self) -> None:
         """The guest is up and its agent answers; started again after a run that it spoiled."""
+        try:
+            self._connect()
+        except QmpSilent:  # it was started on a host that is very busy: once more
+            self._broken = True
+            self._connect()
+
+    def _connect(self) -> None:
         if self._broken or (self._link is not None and self._guest.pid() is None):
             self._restart()
         if self._link is None:
@@ -124,6 +132,8 @@ class WithGuest(Here):
 
     def trouble(self, error: Exception) -> list[str]:
         changed = self._vm.changed() if self._vm else []
+        if not changed and isinstance(error, QmpSilent):
+            changed = [f"guest {self._guest.name}: {error.message}"]
         if not changed and not isinstance(error, GuestGone):
             return []
         self._broken = True
