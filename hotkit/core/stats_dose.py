@@ -60,7 +60,7 @@ def fit(times: Array, off: Array, samples: Array) -> DoseFit:
     doses = samples.mean(axis=1)
     away = doses - doses.mean(axis=1, keepdims=True)
     t = t_quantile(0.5 + CONFIDENCE / 2, n - 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         h = (away / (away * away).sum(axis=1, keepdims=True))[:, None, :]
         y, x = (h * times).sum(axis=2), (h * samples).sum(axis=2)
         low, high, g = fieller(y, x)
@@ -100,9 +100,8 @@ def dose_response(times: Array, off: Array, samples: Array) -> DoseResponse:
             "constant samples: the settings do not differ in samples by more than chance,"
             " fixed and per-sample cost cannot be told apart"
         )
-    away = samples.mean(axis=0) - np.mean(doses)
-    h = away / (away * away).sum()
-    per_sample = ratio(times @ h, samples @ h, cross_check=False)
+    away = samples.mean(axis=0) - np.mean(doses)  # h but for its scale, which a ratio does not have
+    per_sample = ratio(times @ away, samples @ away, cross_check=False)
     if per_sample.undefined:
         return without(per_sample.undefined)
     fixed, half = float(found.fixed[0]), float(found.fixed_half[0])

@@ -133,6 +133,14 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
         ): "what a hole only touches comes out whole below, too",
     },
     "stats": {
+        **{
+            (
+                "error: Array = rest.std(axis=1, ddof=1) / (math.sqrt(n) * np.abs(x.mean(axis=1)))",
+                f"error: Array = rest.std(axis=1, {other}) /"
+                " (math.sqrt(n) * np.abs(x.mean(axis=1)))",
+            ): "a factor of all errors cancels: each draw is divided by its own, then times ours"
+            for other in ("", "ddof=2")
+        },
         (
             "y, x = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)",
             "y, x = np.asarray(numerator, dtype=None), np.asarray(denominator, dtype=float)",
@@ -327,7 +335,31 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "if np.ptp(heat) == 0 or np.ptp(rate) <= 1e-15:",
         ): "no rates differ by exactly that",
     },
+    "grub_words": {
+        (
+            'line = text.count("\\n", 0, offset) + 1',
+            'line = text.count("\\n", None, offset) + 1',
+        ): "None is the beginning, too",
+        (
+            'column = offset - (text.rfind("\\n", 0, offset) + 1) + 1',
+            'column = offset - (text.rfind("\\n", None, offset) + 1) + 1',
+        ): "None is the beginning, too",
+    },
+    "stats_dose": {
+        (
+            "clear = g * scheffe / (t * t) < 1.0",
+            "clear = g * scheffe / (t * t) <= 1.0",
+        ): "no row is exactly at the bound",
+        (
+            "per_sample = ratio(times @ away, samples @ away, cross_check=False)",
+            "per_sample = ratio(times @ away, samples @ away, cross_check=None)",
+        ): "None is no wish either",
+    },
     "plan": {
+        (
+            "lowest = RangeSet(memmap.stock_ram(topology.firmware).ranges[:1])",
+            "lowest = RangeSet(memmap.stock_ram(topology.firmware).ranges[:2])",
+        ): "the BIOS area divides the first MiB of RAM: both parts are of one node",
         ("continue", "break"): "the slow tier, which may be none, is the last one",
         (
             "there = len(topology.node_cpus(fast)) if fast is not None else 0",

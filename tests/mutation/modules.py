@@ -25,7 +25,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "sh_lexer": _own("sh_lexer", "grub_quote"),
     "design": _own("design"),
     "grubenv": _own("grubenv"),
-    "grub_words": _GRUB,
+    "grub_words": (*_own("grub_words"), *_GRUB),
     "grub_lexer": _GRUB,
     "grub_eval": _GRUB,
     "grub_block": _own("grub_block"),

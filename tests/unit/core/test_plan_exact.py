@@ -214,3 +214,11 @@ def test_a_layout_from_a_record():
     assert Layout.from_dict(old) == replace(layout, tiers=(), distance=0)
     with pytest.raises(ValueError, match="^layout schema_version 99 is not known here$"):
         Layout.from_dict(record | {"schema_version": 99})
+
+
+def test_blocks_are_those_of_what_is_kept():
+    """With RAM beyond 64 GiB a block on metal is 2 GiB, and less than one cannot be online."""
+    small = {"slow": {"size": "512M"}}
+    assert plan(MACHINE, load_profile(PMEM, small)).slow_pmem.wanted_bytes == 512 * MIB
+    _, _, key = refused(MACHINE, load_profile(PMEM, {**small, "fast": {"size": "80G"}}))
+    assert key == "slow.size"

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats as sps
 
 from hotkit.core import stats
-from hotkit.core.stats_dose import dose_response
+from hotkit.core.stats_dose import dose_response, fit
 
 RNG = np.random.default_rng(12)
 SAMPLES = np.array([1000.0, 2000.0, 4000.0]) * RNG.normal(1, 0.02, (8, 3))
@@ -71,3 +72,67 @@ def test_constant_times_and_one_block_are_named():
     samples = np.array([[1000.0, 2000.0]] * 8)
     assert "constant times" in dose_response(np.ones((8, 2)), np.ones(8), samples).undefined
     assert "at least two" in dose_response(np.ones((1, 2)), np.ones(1), samples[:1]).undefined
+
+
+def by_loops(times, off, samples):
+    """c with its ends, F with its half-width, and whether the doses differ, block by block."""
+    n, k = times.shape
+    doses = [sum(samples[:, j]) / n for j in range(k)]
+    middle = sum(doses) / k
+    square = sum((dose - middle) ** 2 for dose in doses)
+    h = [(dose - middle) / square for dose in doses]
+    y = [sum(h[j] * times[b, j] for j in range(k)) for b in range(n)]
+    x = [sum(h[j] * samples[b, j] for j in range(k)) for b in range(n)]
+    c = sum(y) / sum(x)
+    t = sps.t.ppf(0.975, n - 1)
+    rest = times - c * samples
+    level = [sum(rest[b]) / k - off[b] for b in range(n)]
+    own = [level[b] - middle * sum(h[j] * rest[b, j] for j in range(k)) for b in range(n)]
+    g = t**2 * np.var(x, ddof=1) / n / np.mean(x) ** 2
+    clear = g * (k - 1) * sps.f.ppf(0.95, k - 1, n - 1) / t**2 < 1
+    return c, sum(level) / n, t * np.std(own, ddof=1) / np.sqrt(n), clear, stats.ratio(y, x)
+
+
+def test_many_fits_at_once_are_those_of_plain_loops():
+    """Doses that differ by little more than chance, so that some rows are clear and some not."""
+    rng = np.random.default_rng(4)
+    samples = np.array([1000.0, 1030.0, 1080.0]) * rng.normal(1, 0.04, (400, 6, 3))
+    off = 1 + rng.normal(0, 0.01, (400, 6))
+    times = off[..., None] + 0.05 + 2e-5 * samples + rng.normal(0, 0.01, samples.shape)
+    found = fit(times, off, samples)
+    assert 0.2 < found.clear.mean() < 0.8
+    for row in range(400):
+        c, fixed, half, clear, slope = by_loops(times[row], off[row], samples[row])
+        assert found.per_sample[row] == pytest.approx(c)
+        assert found.fixed[row] == pytest.approx(fixed, abs=1e-9)
+        assert found.fixed_half[row] == pytest.approx(half)
+        assert found.clear[row] == clear
+        if slope.interval:
+            ends = found.per_sample_low[row], found.per_sample_high[row]
+            assert ends == pytest.approx((slope.interval.low, slope.interval.high))
+
+
+def test_doses_that_do_not_differ_are_silent():
+    with np.errstate(all="raise"):
+        found = fit(np.ones((1, 3, 2)), np.ones((1, 3)), np.full((1, 3, 2), 1000.0))
+    assert np.isnan(found.per_sample[0]) and not found.clear[0]
+
+
+def test_every_figure_of_a_response():
+    times = OFF[:, None] + 0.05 + 2e-5 * SAMPLES + RNG.normal(0, 0.01, SAMPLES.shape)
+    found = dose_response(times, OFF, SAMPLES)
+    c, fixed, half, _, slope = by_loops(times, OFF, SAMPLES)
+    assert found.fixed_interval.low == pytest.approx(fixed - half)
+    assert found.fixed_interval.high == pytest.approx(fixed + half)
+    assert found.per_sample.estimate == pytest.approx(c)
+    assert found.per_sample.interval.high == pytest.approx(slope.interval.high)
+    assert found.per_sample.bootstrap is None
+
+
+def test_two_blocks_are_enough_and_doses_are_told_in_any_case():
+    two = dose_response(
+        np.array([[1.1, 1.3], [1.1, 1.31]]), np.ones(2), np.array([[1e3, 2e3], [1e3, 2.01e3]])
+    )
+    assert two.undefined is None and two.per_sample is not None
+    one = dose_response(np.ones((1, 2)), np.ones(1), np.array([[1000.0, 2000.0]]))
+    assert one.doses == (1000.0, 2000.0)

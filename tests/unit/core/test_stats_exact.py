@@ -116,8 +116,9 @@ def test_the_bootstrap_is_silent_where_draws_are_degenerate():
     """Of two blocks half of all draws have no spread; and sums may be zero."""
     with np.errstate(all="raise"):
         assert stats.studentised_bootstrap(np.array([1.0, 2.0]), np.array([1.0, 3.0])) is None
-        zeros = np.array([1.0, 2.0, 3.0, 0.0]), np.array([1.0, -1.0, 0.0, 5.0])
+        zeros = np.array([1.0, 2.0, 0.0, 0.0]), np.array([1.0, -1.0, 0.0, 5.0])
         stats.studentised_bootstrap(*zeros)
+        assert math.isnan(stats._ratio_error(np.ones((1, 2)), np.array([[1.0, -1.0]]))[0])
         assert math.isnan(stats._ratio_error(np.zeros((1, 2)), np.zeros((1, 2)))[0])
 
 
