@@ -93,7 +93,6 @@ class _Token:
     kind: str  # "word", one of _SYMBOLS, a reserved word, or "end"
     word: Word | None
     start: int
-    end: int
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -111,14 +110,14 @@ def _tokens(text: str) -> Iterator[_Token]:
             # Only an unquoted, unescaped spelling is a reserved word.
             kind = word.raw if word.raw in _RESERVED else "word"
             no_word = kind in ("[[", "]]")  # reserved, and the grammar has no use for them
-            yield _Token(kind, None if no_word else word, at, word.end)
+            yield _Token(kind, None if no_word else word, at)
             at = word.end
             continue
         symbol = next(item for item in _SYMBOLS if text.startswith(item, at))
-        yield _Token(symbol, None, at, at + len(symbol))
+        yield _Token(symbol, None, at)
         at += len(symbol)
-    yield _Token("\n", None, len(text), len(text))  # GRUB adds it
-    yield _Token("end", None, len(text), len(text))
+    yield _Token("\n", None, len(text))  # GRUB adds it
+    yield _Token("end", None, len(text))
 
 
 # ---- commands ------------------------------------------------------------------------------
@@ -137,9 +136,9 @@ class _Parser:
         return self.tokens[self.position]
 
     def take(self) -> _Token:
+        """The token, which is not the end: who takes one has looked at its kind."""
         token = self.now
-        if token.kind != "end":
-            self.position += 1
+        self.position += 1
         return token
 
     def expect(self, kind: str) -> _Token:
@@ -208,12 +207,12 @@ class _Parser:
         while self.now.word:
             words.append(self.take())
         block = self.block() if self.now.kind == "{" else None
-        end = block.end + 1 if block else words[-1].end
         found = tuple(item.word for item in words if item.word)
+        end = block.end + 1 if block else found[-1].end
         return Command(found, block, words[0].start, end)
 
     def block(self) -> Block:
-        start = self.expect("{").end
+        start = self.expect("{").start + 1
         body = self.commands("}", delimited=False)
         end = self.expect("}").start
         return Block(body, start, end)

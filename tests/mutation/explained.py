@@ -335,6 +335,24 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "if np.ptp(heat) == 0 or np.ptp(rate) <= 1e-15:",
         ): "no rates differ by exactly that",
     },
+    "grub_lexer": {
+        (
+            "at = len(text) if end < 0 else end",
+            "at = len(text) if end <= 0 else end",
+        ): "a line end behind a # is not at 0",
+        (
+            "at = len(text) if end < 0 else end",
+            "at = len(text) if end < 1 else end",
+        ): "a line end behind a # is not at 0",
+        (
+            "parted = self.delimiters(required=False)",
+            "parted = self.delimiters(required=None)",
+        ): "None is no wish either",
+        (
+            'body = self.commands("}", delimited=False)',
+            'body = self.commands("}", delimited=None)',
+        ): "None is no wish either",
+    },
     "grub_words": {
         (
             'line = text.count("\\n", 0, offset) + 1',
