@@ -179,7 +179,7 @@ def _name(trace: _Trace, pair: tuple[bytes, bytes]) -> tuple[int, int]:
     """Which thread and target an event is of; how many regions its snapshot has, 0: not told."""
     thread = _thread(pair[0])
     fields = {key: int(value) for key, value in _FIELD.findall(pair[1])}
-    kdamond = _KDAMOND.match(thread.split()[0])
+    kdamond = _KDAMOND.match(thread.split(" ")[0])  # a name may be blank in Unicode only
     target = Target(
         kdamond=int(kdamond[1]) if kdamond else 0,
         context=fields.get(b"ctx_idx", 0),

@@ -49,7 +49,7 @@ def test_the_sweep_is_refused(tmp_path, capsys):
     arm = "{tracker: uffd-wp, settings: {interval_ms: 50}}" if works else "{tracker: none, name: n}"
     file, out = tmp_path / "bad.yml", tmp_path / "out"
     file.write_text(
-        "schema_version: 1\nblocks: 10\nseed: 11\n"
+        "schema_version: 1\nblocks: 10\nseed: 11\ngates: false\n"
         "workload: {kind: hotset, size: 4M, hot: 1M, seconds: 0.3}\n"
         f"arms: [{arm}]\n"
     )

@@ -202,3 +202,11 @@ def test_a_number_that_no_kernel_prints_is_not_read():
     assert "target_id=" in text
     found = one(text.replace("target_id=0", "target_id=" + "9" * 5000))
     assert found.target.number == 0
+
+
+def test_a_name_that_is_blank_to_unicode_only():
+    """Found by fuzzing: a thread called \\x1d, which str.split() takes for white space."""
+    text = (TRACKERS / "damon-trace.txt").read_text()
+    line = next(line for line in text.splitlines() if "damon_aggregated" in line)
+    found = one("  \x1d" + line + "\n")
+    assert (found.regions, found.target.kdamond) == (1, 0)
