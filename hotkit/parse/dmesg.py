@@ -17,7 +17,7 @@ from hotkit.core.topology import MemoryAffinity
 from hotkit.errors import HotkitError
 
 _STAMP = re.compile(r"^(?:.*? kernel: )?(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?)?")
-_MEM = r"\[mem 0x(?P<start>[0-9a-f]+)-0x(?P<end>[0-9a-f]+)\]"
+_MEM = r"\[mem 0x(?P<start>[0-9a-f]{1,16})-0x(?P<end>[0-9a-f]{1,16})\]"
 _E820 = re.compile(rf"BIOS-e820: {_MEM} (?P<type>.+)")
 _SRAT_MEMORY = re.compile(
     rf"(?:ACPI: )?SRAT: Node (?P<node>\d{{1,5}}) PXM \d+ {_MEM}"

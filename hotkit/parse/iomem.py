@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from hotkit.core.ranges import Range, RangeSet
 from hotkit.errors import HotkitError
 
-_LINE = re.compile(r"(?P<indent> *)(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) : (?P<name>.*)")
+_LINE = re.compile(
+    r"(?P<indent> *)(?P<start>[0-9a-f]{1,16})-(?P<end>[0-9a-f]{1,16}) : (?P<name>.*)"
+)
 
 
 @dataclass(frozen=True, slots=True)

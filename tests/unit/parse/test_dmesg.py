@@ -161,6 +161,12 @@ def test_a_damaged_line_is_named():
         parse_dmesg(LOG.replace("[mem 0x100000000-", "[mem 0x1000", 1), "log")
 
 
+def test_an_address_of_more_than_64_bits_is_damage():
+    """Sums of such sizes were no float any more, much later."""
+    with pytest.raises(HotkitError, match="line 1: .* is cut short or damaged"):
+        parse_dmesg(f"BIOS-e820: [mem 0x0-0x{'9' * 400}] usable", "log")
+
+
 def test_a_range_that_ends_before_it_starts():
     with pytest.raises(HotkitError, match="ends before it starts"):
         parse_dmesg("BIOS-e820: [mem 0x2000-0x1000] usable", "log")
