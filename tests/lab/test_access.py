@@ -1,7 +1,7 @@
 """A machine as a lab manager gives it out: no root login, sudo with a password, a jump host.
 
 Both hops are lab-small (its network reaches nobody else): `student` logs in there, and from there
-on its loopback address. The password is vaulted, host keys are pinned. Budget: 4 minutes on 2
+on its loopback address. The password is vaulted, host keys are pinned. Budget: 6 minutes on 2
 cores without KVM.
 """
 

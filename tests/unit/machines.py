@@ -21,6 +21,24 @@ def captured() -> Topology:
     return load_topology(str(CAPTURE))
 
 
+def machine(*ranges: tuple[int, int, int, int | None], unit_bytes: int = GIB) -> Topology:
+    """Nodes from (node, start, end in units, e820 type or None for a range without RAM)."""
+    return Topology(
+        name="made",
+        source="test",
+        nodes=tuple(sorted({node for node, *_ in ranges})),
+        firmware=tuple(
+            E820Entry(Range(a * unit_bytes, b * unit_bytes), kind)
+            for _, a, b, kind in ranges
+            if kind
+        ),
+        affinity=tuple(
+            MemoryAffinity(node=node, range=Range(a * unit_bytes, b * unit_bytes))
+            for node, a, b, _ in ranges
+        ),
+    )
+
+
 @st.composite
 def machines(draw: st.DrawFn) -> Topology:
     """One to eight nodes of one or more ranges, holes of every kind, PMEM in any place."""

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hotkit.core import memmap
-from hotkit.core.e820 import E820Entry, E820Type
+from hotkit.core.e820 import E820Type
 from hotkit.core.layout import Layout
 from hotkit.core.memparse import memparse
 from hotkit.core.plan import CLAIMED, plan, spell
@@ -15,10 +15,10 @@ from hotkit.core.plan_error import PlanError
 from hotkit.core.plan_pmem import pmem_node
 from hotkit.core.profile import Profile, Tier
 from hotkit.core.ranges import Range, RangeSet
-from hotkit.core.topology import Cpu, MemoryAffinity, Topology
+from hotkit.core.topology import Cpu, Topology
 from hotkit.core.units import GIB, MIB
 from hotkit.host.profiles import load_profile
-from tests.unit.machines import captured, machines
+from tests.unit.machines import captured, machine, machines
 
 PUBLISHED = "memmap=127796M$5324M,117964M$146228M"
 MACHINE = captured()
@@ -163,21 +163,6 @@ def test_interleaved_cpus_are_not_given_silently():
     odd = replace(MACHINE, cpus=tuple(Cpu(number=n, node=n % 2) for n in range(8)))
     with pytest.raises(PlanError, match="CPU 1 is on node 1, not on the fast node 0"):
         plan(odd, load_profile("4C16G-remote"))
-
-
-def machine(*ranges: tuple[int, int, int, int | None]) -> Topology:
-    """Nodes from (node, start, end in GiB, e820 type or None for a range without RAM)."""
-    return Topology(
-        name="made",
-        source="test",
-        nodes=tuple(sorted({node for node, *_ in ranges})),
-        firmware=tuple(
-            E820Entry(Range(a * GIB, b * GIB), kind) for _, a, b, kind in ranges if kind
-        ),
-        affinity=tuple(
-            MemoryAffinity(node=node, range=Range(a * GIB, b * GIB)) for node, a, b, _ in ranges
-        ),
-    )
 
 
 def gib(*sizes: int) -> Profile:

@@ -1,21 +1,21 @@
 """A plan in every field, and every refusal in full: sentence, advice, and the key to blame."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from hotkit.core import cmdline, memmap
 from hotkit.core import plan as planning
-from hotkit.core.e820 import E820Entry, E820Type
 from hotkit.core.layout import Layout, SlowPmem
 from hotkit.core.plan import low_node, plan, spell
 from hotkit.core.plan_error import PlanError
 from hotkit.core.profile import Profile, Tier
 from hotkit.core.ranges import Range, RangeSet
-from hotkit.core.topology import Cpu, MemoryAffinity, Topology
+from hotkit.core.topology import Cpu, MemoryAffinity
 from hotkit.core.units import GIB, MIB
 from hotkit.host.profiles import load_profile
-from tests.unit.machines import captured
+from tests.unit.machines import captured, machine
 
 MACHINE = captured()
 ORDER = "maxcpus= counts in the firmware's order; write cpus_on: any when that is meant"
@@ -111,18 +111,7 @@ def test_a_layout_says_what_it_is_of():
     assert nothing.reserved[0].start == MACHINE.node_ram(1).ranges[0].start
 
 
-def made(*ranges, cpus=()):
-    """Nodes from (node, start, end in MiB, e820 type or None)."""
-    return Topology(
-        name="made", source="test", nodes=tuple(sorted({node for node, *_ in ranges})),
-        firmware=tuple(
-            E820Entry(Range(a * MIB, b * MIB), E820Type(kind)) for _, a, b, kind in ranges if kind
-        ),
-        affinity=tuple(
-            MemoryAffinity(node=node, range=Range(a * MIB, b * MIB)) for node, a, b, _ in ranges
-        ),
-        cpus=cpus,
-    )  # fmt: skip
+made = partial(machine, unit_bytes=MIB)
 
 
 def wants(fast_bytes, **more):
