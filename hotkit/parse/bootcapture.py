@@ -10,6 +10,7 @@ from hotkit.core.memfacts import MemoryFacts
 from hotkit.core.topology import Topology
 from hotkit.core.units import MIB, PAGE_BYTES
 from hotkit.errors import HotkitError
+from hotkit.parse.bootreference import reclaimable_of
 from hotkit.parse.numactl import parse_numactl
 
 # numactl cuts each node's size to whole MiB.
@@ -37,7 +38,6 @@ def reference_from_capture(
     for zone in facts.zones or ():
         lists[zone.node] = lists.get(zone.node, 0) + zone.per_cpu_free * PAGE_BYTES
     whole = facts.meminfo
-    reclaimable = sum(whole.get(key, 0) for key in ("Cached", "Buffers", "SReclaimable"))
     return BootReference(
         name=facts.name,
         label=facts.label or label_of("metal"),
@@ -47,7 +47,7 @@ def reference_from_capture(
         memfree={node: sizes["MemFree"] + lists.get(node, 0) for node, sizes in nodes.items()},
         cpu_nodes={cpu.number: cpu.node for cpu in topology.cpus},
         cpus_online=facts.cpus_online or len(topology.cpus) or 1,
-        reclaimable_bytes=min(used, max(0, reclaimable - whole.get("Shmem", 0))),
+        reclaimable_bytes=min(used, reclaimable_of(whole)),
         programs_bytes=whole.get("AnonPages", 0) + whole.get("Shmem", 0),
         percpu_bytes=whole.get("Percpu", 0),
         uptime_s=facts.uptime_s or 0.0,

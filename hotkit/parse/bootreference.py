@@ -66,7 +66,7 @@ def reference_from_facts(
         swiotlb_bytes=_swiotlb(lines),
         cpu_nodes=cpu_nodes,
         cpus_online=len(observed.cpus_online) or 1,
-        reclaimable_bytes=_reclaimable(whole),
+        reclaimable_bytes=reclaimable_of(whole),
         programs_bytes=_of(whole, "AnonPages", "Shmem", "Hugetlb"),
         percpu_first_bytes=int(percpu[1]) * PAGE_BYTES if percpu else PERCPU_BYTES,
         percpu_bytes=_of(whole, "Percpu"),
@@ -80,10 +80,11 @@ def reference_from_facts(
 
 def cache_of(facts: Mapping[str, Any]) -> int:
     """What of a machine's use can be given back: page cache and reclaimable slab, in bytes."""
-    return _reclaimable(_meminfo(str(facts.get("meminfo") or "")))
+    return reclaimable_of(_meminfo(str(facts.get("meminfo") or "")))
 
 
-def _reclaimable(meminfo: Mapping[str, int]) -> int:
+def reclaimable_of(meminfo: Mapping[str, int]) -> int:
+    """The same of /proc/meminfo's fields, in bytes."""
     return max(0, _of(meminfo, "Cached", "Buffers", "SReclaimable") - _of(meminfo, "Shmem"))
 
 
