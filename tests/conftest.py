@@ -1,7 +1,8 @@
-"""For all tests: hypothesis without a clock, and no silent skip in CI."""
+"""For all tests: hypothesis without a clock, no silent skip in CI, and failures named at once."""
 
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -38,3 +39,26 @@ def pytest_runtest_makereport(item, call):
             report.outcome = "failed"
             report.longrepr = f"skipped under HOTKIT_REQUIRE_ALL=1: {reason}"
     return report
+
+
+def pytest_runtest_logreport(report):
+    """A failure is named when it happens: a run that is ended for its length has said which."""
+    if report.failed:
+        _say(f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s): {_last_line(report)}")
+
+
+def pytest_collectreport(report):
+    """A file that cannot be collected as well."""
+    if report.failed:
+        _say(f"ERROR {report.nodeid}: {_last_line(report)}")
+
+
+def _last_line(report):
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash else str(report.longrepr)
+    return " ".join(text.split())[:600]
+
+
+def _say(line):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{line}", file=sys.__stdout__, flush=True)

@@ -26,7 +26,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "design": _own("design"),
     "grubenv": _own("grubenv"),
     "grub_words": (*_own("grub_words"), *_GRUB),
-    "grub_lexer": (*_own("grub_lexer"), *_GRUB),
+    "grub_lexer": (*_own("grub_grammar"), *_GRUB),
     "grub_eval": _GRUB,
     "grub_block": _own("grub_block"),
     "grub_undo": _own("grub_undo"),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def tracked(*patterns):
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return [ROOT / name for name in done.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest could not collect the second one, and only a run of both folders would say so."""
+    names = Counter(path.name for path in tracked("tests/*test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_ruff_check():
