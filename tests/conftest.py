@@ -44,7 +44,8 @@ def pytest_runtest_makereport(item, call):
 def pytest_runtest_logreport(report):
     """A failure is named when it happens: a run that is ended for its length has said which."""
     if report.failed:
-        _say(f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s): {_last_line(report)}")
+        took = f"{report.when}, {report.duration:.0f} s"
+        _say(f"FAILED {report.nodeid} ({took}): {_last_line(report)}")
 
 
 def pytest_collectreport(report):
