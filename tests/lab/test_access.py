@@ -151,10 +151,11 @@ def traced(inventory: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert sum(item["size_bytes"] for item in account["items"]) == account["used_bytes"]
     (trace,) = [view for view in account["views"] if view["name"] == "by a trace of page_alloc"]
     assert len(trace["children"]) >= 10 and trace["size_bytes"] > account["used_bytes"] / 4
-    # Two CPUs of three are up: the third has no buffer. With both sources little has no name.
+    # Two CPUs of three are up: the third has no buffer. Its pages hold a little less than 4 KiB
+    # each, so there are some more. With both sources little has no name.
     (rest,) = [item for item in account["items"] if item["name"] == "in no field of meminfo"]
     sizes = {item["name"]: item["size_bytes"] for item in rest["children"]}
-    assert sizes["trace buffers"] == 64 << 20
+    assert 0 <= sizes["trace buffers"] - (64 << 20) < 64 << 10
     assert abs(account["unexplained_bytes"]) < 8 << 20
     return told.out + told.err + said
 
