@@ -69,11 +69,10 @@ def expand(words: Iterable[Word], env: GrubEnv) -> list[str]:
                 current = (current or "") + segment.text
                 continue
             values = env.values(segment.text, split=segment.kind == "var")
-            for index, value in enumerate(values):
-                if index and current is not None:
-                    arguments.append(current)
-                    current = None
-                current = (current or "") + value
+            if values:
+                *whole, last = [(current or "") + values[0], *values[1:]]
+                arguments += whole
+                current = last
         if current is not None:
             arguments.append(current)
     return arguments
@@ -197,10 +196,12 @@ class Run:
         return self.status
 
     def branch(self, node: If) -> None:
-        for condition, body in node.branches:
+        for index, (condition, body) in enumerate(node.branches):
             self.nodes(condition)
-            if self.status is None:
-                self.undecided((*body, *node.otherwise))
+            if self.status is None:  # whether any of the rest is run
+                for _, later in node.branches[index:]:
+                    self.undecided(later)
+                self.undecided(node.otherwise)
                 continue
             if self.status == 0:
                 self.nodes(body)

@@ -27,7 +27,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "grubenv": _own("grubenv"),
     "grub_words": (*_own("grub_words"), *_GRUB),
     "grub_lexer": (*_own("grub_grammar"), *_GRUB),
-    "grub_eval": _GRUB,
+    "grub_eval": (*_own("grub_eval_exact"), *_GRUB),
     "grub_block": _own("grub_block"),
     "grub_undo": _own("grub_undo"),
     "layout": _own("plan", "plan_exact", "plan_pmem"),
