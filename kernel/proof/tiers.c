@@ -89,15 +89,21 @@ static void reclaim(const char *bytes)
 	}
 }
 
-/* memory.reclaim asks about pages. Blind to the TLB, it demotes hot ones too; how many is chance. */
+/*
+ * memory.reclaim asks about pages. Blind to the TLB, it demotes hot ones too; how many is chance.
+ * In small steps with time between them: a hot page that is asked about twice before its program
+ * has run again is cold, and rightly demoted.
+ */
 static void reclaim_mode(int mode)
 {
 	struct holder holder = hold(1, 0);
 
 	put(HOTKIT "folio_referenced_mode", "%d", mode);
 	counters_begin();
-	for (int i = 0; i < 6; i++)
-		reclaim("1M");
+	for (int i = 0; i < 24; i++) {
+		reclaim("256K");
+		sleep_ms(20);
+	}
 	json_begin("memory_reclaim");
 	json_number("mode", mode);
 	json_number("pages", PAGES);
