@@ -47,9 +47,7 @@ class GrubEnv:
             value = params[number - 1]
             return _split(value) if split else [value]
         value = self.variables.get(name, "")
-        if split:
-            return _split(value)
-        return [value] if value else []
+        return _split(value) if split else [value]
 
 
 def _split(value: str) -> list[str]:

@@ -45,17 +45,14 @@ def undo(spelling: str, written_in: str, *, title: str = EXAMPLE_TITLE) -> Undon
         try:
             stages.append(Stage(reader, read(stages[-1].text, title)))
         except HotkitError as error:
-            raise HotkitError(
-                f"{reader} refuses {stages[-1].text!r}: {error.message}", hint=error.hint
-            ) from error
+            raise HotkitError(f"{reader} refuses {stages[-1].text!r}: {error.message}") from error
     outcome = memmap.apply((), stages[-1].text)
     return Undone(tuple(stages), tuple(item.sentence for item in outcome.entries))
 
 
 def _sh(text: str, title: str) -> str:
     # A whole line may be pasted, or only what stands behind the equals sign.
-    name, equals, _ = text.partition("=")
-    line = text if equals and name.startswith("GRUB_CMDLINE") else f"X={text}"
+    line = text if "=" in text and text.startswith("GRUB_CMDLINE") else f"X={text}"
     values = source(line, name="the drop-in")
     if not values:
         raise HotkitError("the value needs a command's output")
@@ -68,11 +65,12 @@ def _grub(text: str, title: str) -> str:
     )
 
 
-def _blscfg(understands_escape: bool) -> Callable[[str, str], str]:
-    def read(text: str, title: str) -> str:
-        return expand_options(text, understands_escape=understands_escape)
+def _blscfg(text: str, title: str) -> str:
+    return expand_options(text, understands_escape=True)
 
-    return read
+
+def _older_blscfg(text: str, title: str) -> str:
+    return expand_options(text, understands_escape=False)
 
 
 _GRUB = ("GRUB, to the kernel", _grub)
@@ -80,7 +78,7 @@ _GRUB = ("GRUB, to the kernel", _grub)
 READERS: dict[str, tuple[tuple[str, Callable[[str, str], str]], ...]] = {
     "drop-in": (("sh, into grub.cfg", _sh), _GRUB),
     "grub": (_GRUB,),
-    "bls": (("blscfg (since May 2025)", _blscfg(True)), _GRUB),
-    "bls-old": (("blscfg (older)", _blscfg(False)), _GRUB),
+    "bls": (("blscfg (since May 2025)", _blscfg), _GRUB),
+    "bls-old": (("blscfg (older)", _older_blscfg), _GRUB),
     "systemd-boot": (("systemd-boot, to the kernel", lambda text, title: text),),
 }

@@ -90,3 +90,5 @@ def test_what_a_reader_says_is_passed_on() -> None:
         "GRUB, to the kernel refuses 'a \\\\': GRUB script, line 1, column 12: "
         "the line goes on behind \\, but the script ends"
     )
+    with pytest.raises(HotkitError, match="the drop-in, line 1"):
+        undo('"open', "drop-in")
