@@ -36,6 +36,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "stats_dose": _own("stats_dose"),
     "stopping": _own("stopping"),
     "accuracy": _own("accuracy", "accuracy_exact"),
-    "bootmemory": _own("bootmemory"),
+    "bootmemory": _own("bootmemory_exact", "bootmemory"),
     "memtree": _own("memtree", "memtree_truth"),
 }
