@@ -168,7 +168,7 @@ def test_the_terms_and_what_they_say() -> None:
         Term(
             name="large hashes",
             change_bytes=after - before,
-            sentence="15 MiB for 8 GiB of RAM, 7.5 MiB for 2560 MiB",
+            sentence="15 MiB for 8 GiB of RAM, 7680 KiB for 2560 MiB",
         ),
         Term(name="smaller hashes", change_bytes=-saved, sentence="save: [hashes]"),
         Term(
