@@ -37,5 +37,5 @@ MODULES: dict[str, tuple[str, ...]] = {
     "stopping": _own("stopping"),
     "accuracy": _own("accuracy", "accuracy_exact"),
     "bootmemory": _own("bootmemory_exact", "bootmemory"),
-    "memtree": _own("memtree", "memtree_truth"),
+    "memtree": _own("memtree_exact", "memtree", "memtree_truth"),
 }
