@@ -35,7 +35,7 @@ def block_of(text: str) -> str | None:
     span = _span(text)
     if span is None:
         return None
-    lines = text[span[0] : span[1]].strip("\n").split("\n")
+    lines = text[span[0] : span[1]].strip().split("\n")
     return "\n".join(lines[1:-1]) + "\n"
 
 

@@ -28,6 +28,12 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
         ): "below 0 all numbers mean the same",
     },
     "cmdline": {("maxcpus = 0", "maxcpus = 1"): "the limit is one CPU at least, also of 0"},
+    "grub_block": {
+        (
+            "if len(starts) != 1 or len(ends) != 1 or ends[0] < starts[0]:",
+            "if len(starts) != 1 or len(ends) != 1 or ends[0] <= starts[0]:",
+        ): "one line is not both markers",
+    },
     "design": {
         (
             "members: list[tuple[Arm, int | None]] = []",

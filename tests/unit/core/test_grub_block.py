@@ -78,6 +78,7 @@ def test_the_whole_text(text: str, body: str, whole: str) -> None:
         (f"x\n{BEGIN}\na\n\nb\n{END}\ny\n", "a\n\nb\n", "x\ny\n"),
         (f"x\n{BEGIN_AFTER_OPEN_LINE}\na\n{END}\ny\n", "a\n", "xy\n"),
         (f"{BEGIN_AFTER_OPEN_LINE}\na\n{END}\ny\n", "a\n", "y\n"),
+        (f"\n{BEGIN_AFTER_OPEN_LINE}\na\n{END}\ny\n", "a\n", "y\n"),
         (f"{BEGIN}\n{END}", "\n", ""),
         (f"x {BEGIN}\n{END} y\n", None, f"x {BEGIN}\n{END} y\n"),
     ],
