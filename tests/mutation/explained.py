@@ -359,6 +359,12 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             'body = self.commands("}", delimited=None)',
         ): "None is no wish either",
     },
+    "grub_undo": {
+        (
+            "return expand_options(text, understands_escape=False)",
+            "return expand_options(text, understands_escape=None)",
+        ): "None is as false",
+    },
     "grub_words": {
         (
             'line = text.count("\\n", 0, offset) + 1',
