@@ -359,6 +359,16 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             'body = self.commands("}", delimited=None)',
         ): "None is no wish either",
     },
+    "memtree": {
+        (
+            "inside = vmapped and 0 < stacks <= used_vmalloc",
+            "inside = vmapped and 1 < stacks <= used_vmalloc",
+        ): "a stack is larger than a byte",
+        (
+            'used = facts.meminfo.get("VmallocUsed", 0) / MIB',
+            'used = facts.meminfo.get("VmallocUsed", 1) / MIB',
+        ): "a byte is 0.0 MiB",
+    },
     "grub_undo": {
         (
             "return expand_options(text, understands_escape=False)",

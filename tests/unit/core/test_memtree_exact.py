@@ -254,3 +254,19 @@ def test_namespaces_that_are_in_the_tree_are_measured() -> None:
         (60, "by the plain sum of meminfo's fields"),
         (50, "without what sources beside meminfo have a name for"),
     ]
+
+
+def test_namespaces_too_large_for_what_is_left_are_not_in_the_tree() -> None:
+    space = PmemSpace(name="n", mode="fsdax", size_bytes=6400 * MIB, map_in="mem")
+    zone = Zone(node=0, name="Normal", present=0, managed=0, free=0, per_cpu_free=512)
+    account = explain(replace(BARE, pmem_spaces=(space,), kernel_release="6.1.0", zones=(zone,)))
+    assert [item.name for item in account.items[0].children] == [
+        "free pages on lists of CPUs", "unexplained",
+    ]  # fmt: skip
+    assert str(account.suspects[0].fit) == "cannot be"
+
+
+def test_what_vmallocinfo_lists_beside_is_kept_beside() -> None:
+    area = VmallocArea(size_bytes=3 * MIB, caller="acpi", pages=None, kinds=("ioremap",))
+    account = explain(replace(BARE, vmalloc=(area,)))
+    assert [(item.name, item.size_bytes) for item in account.beside] == [("ioremap", 3 * MIB)]
