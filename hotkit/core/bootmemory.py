@@ -238,7 +238,7 @@ def _image_part(
 def _cpus_possible(reference: BootReference, layout: Layout) -> list[int]:
     """The CPUs that get per-CPU memory: all that the firmware names, but for nr_cpus=."""
     given = cmdline.values(layout.cmdline, "nr_cpus")
-    limits = [int(value) for value in given if value and value.isdecimal()]
+    limits = [int(value) for value in given if value and value.isdecimal() and int(value)]
     known = sorted(reference.cpu_nodes)
     return known[: limits[-1]] if limits else known
 
@@ -259,8 +259,8 @@ def _terms(
     after = kernelhashes.used_bytes(total, len(ram))
     online = _cpus_online(reference, layout)
     possible = len(_cpus_possible(reference, layout))
-    known = max(1, len(reference.cpu_nodes))
-    each = max(0, reference.percpu_bytes // known - reference.percpu_first_bytes)
+    known = len(reference.cpu_nodes)
+    each = max(0, reference.percpu_bytes // max(1, known) - reference.percpu_first_bytes)
     pages_now = reference.pmem_online_bytes // 64
     found = (
         Term(
@@ -328,7 +328,7 @@ def _shares(
     for node in found:
         left += max(0, found[node] - room[node])
         found[node] = min(found[node], room[node])
-    for node in sorted(found, key=lambda item: counts[item]):
+    for node in found:
         more = min(left, room[node] - found[node])
         found[node] += more
         left -= more

@@ -8,6 +8,7 @@ _FLOAT = "numpy makes floats of what it computes here, of whole numbers too"
 _BRACKET = "any two numbers that the answer lies between will do"
 _HALVED = "the root lies between, and is halved down to the last bit of a float"
 _SAME_LENGTH = "both are made as long as each other"
+_RATIO = "only how they stand to each other counts"
 _TIES = "pages of the same rate: whichever are hot, as many are"
 _FIRST_BYTE = "the node with the first byte must keep it, and address 0 is no RAM"
 _PART = "no part of a page is more than a page"
@@ -368,6 +369,64 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             'used = facts.meminfo.get("VmallocUsed", 0) / MIB',
             'used = facts.meminfo.get("VmallocUsed", 1) / MIB',
         ): "a byte is 0.0 MiB",
+    },
+    "bootmemory": {
+        (
+            "each = max(0, reference.percpu_bytes // max(1, known) - reference.percpu_first_bytes)",
+            "each = max(0, reference.percpu_bytes // max(2, known) - reference.percpu_first_bytes)",
+        ): "of one CPU none can be left out",
+        (
+            '"used_bytes": dict(zip(("least", "likely", "most"), self.used, strict=True)),',
+            '"used_bytes": dict(zip(("least", "likely", "most"), self.used, strict=None)),',
+        ): _SAME_LENGTH,
+        (
+            '"used_bytes": dict(zip(("least", "likely", "most"), self.used, strict=True)),',
+            '"used_bytes": dict(zip(("least", "likely", "most"), self.used, )),',
+        ): _SAME_LENGTH,
+        (
+            '"used_bytes": dict(zip(("least", "likely", "most"), self.used, strict=True)),',
+            '"used_bytes": dict(zip(("least", "likely", "most"), self.used, strict=False)),',
+        ): _SAME_LENGTH,
+        (
+            '"need_bytes": dict(zip(("least", "likely", "most"), self.need, strict=True)),',
+            '"need_bytes": dict(zip(("least", "likely", "most"), self.need, strict=None)),',
+        ): _SAME_LENGTH,
+        (
+            '"need_bytes": dict(zip(("least", "likely", "most"), self.need, strict=True)),',
+            '"need_bytes": dict(zip(("least", "likely", "most"), self.need, )),',
+        ): _SAME_LENGTH,
+        (
+            '"need_bytes": dict(zip(("least", "likely", "most"), self.need, strict=True)),',
+            '"need_bytes": dict(zip(("least", "likely", "most"), self.need, strict=False)),',
+        ): _SAME_LENGTH,
+        (
+            "int(share * size + more) for (share, more), size in zip(_NEED, held, strict=True)",
+            "int(share * size + more) for (share, more), size in zip(_NEED, held, strict=None)",
+        ): _SAME_LENGTH,
+        (
+            "int(share * size + more) for (share, more), size in zip(_NEED, held, strict=True)",
+            "int(share * size + more) for (share, more), size in zip(_NEED, held, )",
+        ): _SAME_LENGTH,
+        (
+            "int(share * size + more) for (share, more), size in zip(_NEED, held, strict=True)",
+            "int(share * size + more) for (share, more), size in zip(_NEED, held, strict=False)",
+        ): _SAME_LENGTH,
+        (
+            "held = (max(0, certain), services, services)",
+            "held = (max(1, certain), services, services)",
+        ): "0.8 of a byte is none",
+        (
+            "counts[node] += 1",
+            "counts[node] -= 1",
+        ): _RATIO,
+        (
+            "counts[node] += 1",
+            "counts[node] += 2",
+        ): _RATIO,
+        (
+            "counts = dict.fromkeys(memtotal, 1)",
+            "counts = dict.fromkeys(memtotal, 2)",
+        ): _RATIO,
     },
     "grub_undo": {
         (

@@ -93,6 +93,8 @@ def test_memtotal_where_one_node_is_left() -> None:
     taken = (32 + 50 + 64 + 4) * MIB + REST_0 + top + early
     assert one.nodes[0].memtotal_bytes == 2 * GIB - taken
     # The upper one: no RAM below 4 GiB for bounce buffers or at 16 MiB, and nothing moves.
+    assert terms(one)["large hashes"] == hashes(2048, 1) - hashes(8192, 2)
+    assert one.nodes[0].used_bytes == one.used[1]
     other = forecast(MADE, layout(RangeSet(), ram((4096, 6144))))
     assert [node.node for node in other.nodes] == [1]
     assert other.nodes[0].memtotal_bytes == 2 * GIB - (32 + 4) * MIB - REST_1 - early
@@ -121,6 +123,33 @@ def test_where_the_kernel_lies() -> None:
     assert memtotal(forecast(unknown, on_one))[1] == memtotal(forecast(MADE, on_one))[1] + 50
 
 
+def test_the_node_with_the_lowest_ram_need_not_be_node_0() -> None:
+    turned = replace(MADE, ram={0: MADE.ram[1], 1: MADE.ram[0]}, image_at=None)
+    was, now = (
+        forecast(replace(turned, image_at=at), layout(*turned.ram.values(), args=()))
+        for at in (None, 1 * MIB)
+    )
+    assert memtotal(was) == memtotal(now) == {0: 3700, 1: 3900}
+    small = forecast(
+        replace(turned, image_at=5000 * MIB), layout(*turned.ram.values(), args=("quiet",))
+    )
+    # It lay on node 0 and goes to where the firmware finds room first.
+    assert memtotal(small) == {0: 3750, 1: 3850}
+
+
+def test_a_layout_without_ram_does_not_boot() -> None:
+    nothing = forecast(MADE, layout(RangeSet(), RangeSet()))
+    assert (nothing.nodes, nothing.memtotal_bytes, nothing.fit) == ((), 0, Fit.NO_BOOT)
+
+
+def test_a_reference_of_one_node() -> None:
+    one = replace(
+        MADE, ram={0: MADE.ram[0]}, memtotal={0: MADE.memtotal[0]}, memfree={0: MADE.memfree[0]}
+    )
+    said = forecast(one, layout(ram((0, 2048)), RangeSet()))
+    assert terms(said)["large hashes"] == hashes(2048, 1) - hashes(4096, 1)
+
+
 def test_a_node_that_the_reference_did_not_see_keeps_its_own_data() -> None:
     unseen = replace(MADE, ram={0: MADE.ram[0]})
     said = forecast(unseen, SMALL)
@@ -138,7 +167,7 @@ def test_a_node_that_is_too_small_for_what_it_keeps_has_nothing() -> None:
     ("args", "possible"),
     [
         ((), 4), (("nr_cpus=1",), 1), (("nr_cpus=3", "nr_cpus=2"), 2), (("nr_cpus=9",), 4),
-        (("nr_cpus=x",), 4), (("nr_cpus",), 4), (("maxcpus=1",), 4),
+        (("nr_cpus=x",), 4), (("nr_cpus=3", "nr_cpus=0"), 3), (("nr_cpus",), 4), (("maxcpus=1",), 4),
     ],
 )  # fmt: skip
 def test_cpus_that_may_come_have_memory(args: tuple[str, ...], possible: int) -> None:
@@ -147,6 +176,16 @@ def test_cpus_that_may_come_have_memory(args: tuple[str, ...], possible: int) ->
     assert said.memtotal_bytes - every.memtotal_bytes == (4 - possible) * MIB
     # Of 3 MiB per CPU one is of the first chunk, outside MemTotal.
     assert terms(said).get("per-CPU memory", 0) == (possible - 4) * 2 * MIB
+
+
+def test_per_cpu_memory_that_is_not_known_changes_nothing() -> None:
+    two = layout(ram((0, 1024)), ram((4096, 5632)), args=("nr_cpus=2",))
+    assert "per-CPU memory" not in terms(forecast(replace(MADE, percpu_bytes=0), two))
+    assert "per-CPU memory" not in terms(forecast(replace(MADE, cpu_nodes={}), two))
+    alone = replace(MADE, cpu_nodes={0: 0}, percpu_bytes=3 * MIB, cpus_online=2)
+    assert "per-CPU memory" not in terms(forecast(alone, two))
+    both = replace(alone, cpu_nodes={0: 0, 1: 0, 2: 0}, percpu_bytes=9 * MIB)
+    assert terms(forecast(both, two))["per-CPU memory"] == -2 * MIB
 
 
 # ---- what is used ------------------------------------------------------------------------------
@@ -284,10 +323,34 @@ def test_what_has_no_room_goes_to_the_other_node() -> None:
     # No node is said to hold more than it has.
     full = replace(MADE, memfree={0: 0, 1: 0}, reclaimable_bytes=0)
     crowded = forecast(full, SMALL)
+    assert "page cache" not in terms(crowded)
     assert [node.free_bytes for node in crowded.nodes] == [
         node.memtotal_bytes - (node.memtotal_bytes * 19 // 20 + hashes(2560, 2) // 2)
         for node in crowded.nodes
     ]
+
+
+def test_what_has_no_room_fills_one_node_after_the_other() -> None:
+    sizes = ram((0, 1024)), ram((4096, 4608)), ram((5120, 7168)), ram((8192, 9216))
+    three = replace(
+        MADE, ram=dict(enumerate(sizes)), image_at=None, swiotlb_bytes=0,
+        memtotal={0: 1000 * MIB, 1: 500 * MIB, 2: 2000 * MIB, 3: 1000 * MIB},
+        memfree={0: 0, 1: 100 * MIB, 2: 2000 * MIB, 3: 1000 * MIB}, reclaimable_bytes=0,
+    )  # fmt: skip
+    said = forecast(three, layout(*sizes, cpus=(0,), args=()))
+    table, room = hashes(4608, 4), [950 * MIB, 475 * MIB, 1900 * MIB, 950 * MIB]
+    rest = said.used[1] - table
+    assert room[0] < rest < room[0] + room[1]
+    held = [room[0], rest - room[0], 0, 0]
+    assert [node.used_bytes for node in said.nodes] == [part + table // 4 for part in held]
+    more = forecast(
+        replace(three, memfree=three.memfree | {1: 0, 2: 1500 * MIB}),
+        layout(*sizes, cpus=(0,), args=()),
+    )
+    rest = more.used[1] - table
+    held = [room[0], room[1], rest - room[0] - room[1], 0]
+    assert [node.used_bytes for node in more.nodes] == [part + table // 4 for part in held]
+    assert all(isinstance(node.used_bytes, int) for node in more.nodes)
 
 
 # ---- whether it boots --------------------------------------------------------------------------
@@ -304,10 +367,12 @@ def test_what_booting_takes() -> None:
     # A large initramfs needs more than services: 40 MiB, the archive and what it unpacks to.
     large = replace(MADE, initrd_bytes=300 * MIB, initrd_unpacked_bytes=660 * MIB)
     assert [size / MIB for size in forecast(large, same).need] == [800, 1000, 1300]
+    assert all(isinstance(size, int) for size in forecast(large, same).need)
     # Nothing below zero.
     idle = replace(MADE, memfree=MADE.memtotal, uptime_s=9999, initrd_bytes=0,
                    initrd_unpacked_bytes=0)  # fmt: skip
     assert [size / MIB for size in forecast(idle, same).need] == [32, 40, 80]
+    assert forecast(idle, SMALL).used == (0, 0, 64 * MIB)
 
 
 NEED = (100 * MIB, 200 * MIB, 300 * MIB)
