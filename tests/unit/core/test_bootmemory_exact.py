@@ -167,7 +167,8 @@ def test_a_node_that_is_too_small_for_what_it_keeps_has_nothing() -> None:
     ("args", "possible"),
     [
         ((), 4), (("nr_cpus=1",), 1), (("nr_cpus=3", "nr_cpus=2"), 2), (("nr_cpus=9",), 4),
-        (("nr_cpus=x",), 4), (("nr_cpus=3", "nr_cpus=0"), 3), (("nr_cpus",), 4), (("maxcpus=1",), 4),
+        (("nr_cpus=x",), 4), (("nr_cpus=3", "nr_cpus=0"), 3), (("nr_cpus=2", "nr_cpus=3"), 2),
+        (("nr_cpus",), 4), (("maxcpus=1",), 4),
     ],
 )  # fmt: skip
 def test_cpus_that_may_come_have_memory(args: tuple[str, ...], possible: int) -> None:
