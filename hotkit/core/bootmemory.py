@@ -236,14 +236,9 @@ def _image_part(
 
 
 def _cpus_possible(reference: BootReference, layout: Layout) -> list[int]:
-    """The CPUs that get per-CPU memory: all that the firmware names, but for nr_cpus=.
-
-    Of several the least counts, and 0 not at all (kernel/smp.c, nrcpus(), 6.1).
-    """
-    given = cmdline.values(layout.cmdline, "nr_cpus")
-    limits = [int(value) for value in given if value and value.isdecimal() and int(value)]
+    """The CPUs that get per-CPU memory: all that the firmware names, but for nr_cpus=."""
     known = sorted(reference.cpu_nodes)
-    return known[: min(limits)] if limits else known
+    return known[: cmdline.possible_limit(layout.cmdline)]
 
 
 def _cpus_online(reference: BootReference, layout: Layout) -> int:

@@ -109,22 +109,24 @@ def cpu_limit(line: str) -> int | None:
     """How many CPUs may come up at boot under `line`, None when it sets no limit.
 
     maxcpus= and nr_cpus= both limit, the smaller one wins; nosmp and maxcpus=0 leave one CPU
-    (kernel/smp.c: maxcpus(), nrcpus(), nosmp(); kernel/cpu.c: bringup_nonboot_cpus()).
+    (kernel/smp.c: maxcpus(), nosmp(); kernel/cpu.c: bringup_nonboot_cpus()).
     """
     maxcpus: int | None = None
-    nr_cpus: int | None = None
     for argument in parse(line):
         if argument.named("nosmp"):
             maxcpus = 0
         elif argument.named("maxcpus") and argument.value:
             maxcpus = _get_option(argument.value)[0]
-        elif argument.named("nr_cpus"):
-            number, valid = _get_option(argument.value)
-            if valid and number > 0:
-                nr_cpus = number if nr_cpus is None else min(nr_cpus, number)
     # The kernel compares maxcpus as unsigned: a negative number limits nothing.
     limits = [] if maxcpus is None or maxcpus < 0 else [max(maxcpus, 1)]
-    return min([*limits, *([] if nr_cpus is None else [nr_cpus])], default=None)
+    possible = possible_limit(line)
+    return min([*limits, *([] if possible is None else [possible])], default=None)
+
+
+def possible_limit(line: str) -> int | None:
+    """How many CPUs may ever come up: the least nr_cpus= above 0 (kernel/smp.c, nrcpus())."""
+    given = [_get_option(item.value) for item in parse(line) if item.named("nr_cpus")]
+    return min((number for number, valid in given if valid and number > 0), default=None)
 
 
 def _get_option(value: str | None) -> tuple[int, bool]:
