@@ -38,6 +38,7 @@ from tests.fleet import campaign as fleet_campaign  # noqa: E402
 from tests.fuzz import session as fuzzing  # noqa: E402
 from tests.lab import (  # noqa: E402 (the clone's tests are no installed package)
     agent_kills,
+    boot_faults,
     cases,
     kernel_cases,
     memory_cases,
@@ -103,6 +104,14 @@ def on_lab_small(
 
 
 CAMPAIGNS = (
+    Campaign(
+        name="boot-faults",
+        what="trial boots that panic, run out of memory, hang, find no root, stop at a shell or let"
+        " nobody in: each ends on the stock entry, with its console read and nothing armed",
+        short_form="tests/lab/test_faults.py::test_it_ends_on_the_stock_entry",
+        count=len(boot_faults.FAULTS),
+        case=on_lab_small(boot_faults.fault_case),
+    ),
     Campaign(
         name="power-cuts",
         what="the power cut at every step of provision and rollback: nothing half-written, the"
