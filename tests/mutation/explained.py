@@ -428,6 +428,12 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "counts = dict.fromkeys(memtotal, 2)",
         ): _RATIO,
     },
+    "grub_eval": {
+        (
+            "for command in walk(nodes, blocks=False):",
+            "for command in walk(nodes, blocks=None):",
+        ): "None is as false",
+    },
     "grub_undo": {
         (
             "return expand_options(text, understands_escape=False)",

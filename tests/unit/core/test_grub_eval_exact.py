@@ -129,6 +129,8 @@ def test_variables(script, variables):
         ("! false", 0),
         ("!", None),
         ("! insmod x", None),
+        ("! test a", 1),
+        ("! [ a = b ]", 0),
         ("echo a", 0),
         ("export a", 0),
         ("linux /a", 0),
