@@ -123,9 +123,9 @@ def test_host_against_guest(machine: tuple[Path, str], tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", [1, 2])
 def test_killed(machine: tuple[Path, str], number: int) -> None:
-    """A short form of `make soak CAMPAIGN=agent-kills`: agent, agent and guard, workload."""
+    """A short form of `make soak CAMPAIGN=agent-kills`: agent and guard, workload."""
     case = agent_kills.kill_case(number, machine[0], NESTED)
     assert case["ok"], case
 

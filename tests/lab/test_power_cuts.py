@@ -1,6 +1,6 @@
 """A power cut and kills of the controller; `make soak` runs the rest.
 
-Budget: 8 minutes on 2 cores without KVM.
+Budget: 6 minutes on 2 cores without KVM.
 """
 
 from __future__ import annotations
@@ -36,5 +36,5 @@ def test_power_cut(number: int) -> None:
 
 
 def test_controller_killed() -> None:
-    case = cases.controller_kill_case(0, kills=6)
+    case = cases.controller_kill_case(0, kills=3)
     assert case["ok"], cases.as_json(case)

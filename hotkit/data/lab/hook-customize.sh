@@ -86,6 +86,10 @@ chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service \
 chroot "$root" systemctl --quiet mask systemd-networkd-wait-online.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
     e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer
+# What no lab machine has or uses, and an emulated boot waits seven seconds for.
+chroot "$root" systemctl --quiet mask modprobe@dm_mod.service modprobe@drm.service \
+    modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service \
+    systemd-binfmt.service systemd-pstore.service ndctl-monitor.service getty@tty1.service
 rm -rf "$root"/var/lib/apt/lists/*
 dpkg-query --admindir="$root/var/lib/dpkg" -W -f '${Package} ${Version}\n' \
     > "$root/usr/share/hotkit-lab-packages"

@@ -139,3 +139,10 @@ def test_what_no_loader_passes_on(bad: str) -> None:
 def test_no_word_holds_a_line_end(bad: str) -> None:
     with pytest.raises(HotkitError, match="line end"):
         grub_quote.grub_word(bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("", "''"), ("$", "\\$"), ("a$b", "a\\$b"), ("a b$", "'a b'\\$")]
+)
+def test_words_of_nothing_and_of_dollars(text: str, word: str) -> None:
+    assert grub_quote.grub_word(text) == word

@@ -218,3 +218,18 @@ def test_arguments_may_come_one_by_one():
 
 def test_the_old_type_is_32_bits_wide_too():
     assert ram("memmap=1G%5G-4294967297+2") == ram("memmap=1G%5G-1+2") != ram("")
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind", "malformed"),
+    [
+        ("mem=", Kind.NOTHING, "it names no size"),
+        ("mem=x", Kind.NOTHING, "it names no size"),
+        ("memmap=1G%1G", Kind.FORGET, None),
+        ("memmap=1G%1G-1", Kind.FORGET, None),
+        ("memmap=1G%1G+2", Kind.ADD, None),
+    ],
+)
+def test_what_an_entry_does(argument: str, kind: Kind, malformed: str | None) -> None:
+    (entry,) = memmap.apply((), argument).entries
+    assert (entry.kind, entry.malformed) == (kind, malformed)
