@@ -52,8 +52,8 @@ def fit(times: Array, off: Array, samples: Array) -> DoseFit:
     """Fit each row. `times` and `samples` are rows x blocks x settings, `off` rows x blocks.
 
     Least squares within blocks: c = sum(h T) with h the centred doses over their sum of squares.
-    Since sum(h S) averages to 1, c is a ratio of means and has the paired Fieller interval; F has
-    the linearised one, from the values per block of T - c S - off. A row is `clear` when the doses
+    Since sum(h S) averages to 1, c is a ratio of means, too, and has its paired Fieller interval; F
+    has the linearised one, from the values per block of T - c S - off. A row is `clear` when the doses
     differ beyond chance: Scheffe's bound, since h looks at the largest difference there is.
     """
     _, n, k = times.shape
@@ -64,7 +64,7 @@ def fit(times: Array, off: Array, samples: Array) -> DoseFit:
         h = (away / (away * away).sum(axis=1, keepdims=True))[:, None, :]
         y, x = (h * times).sum(axis=2), (h * samples).sum(axis=2)
         low, high, g = fieller(y, x)
-        c = y.mean(axis=1) / x.mean(axis=1)
+        c = y.mean(axis=1)
         rest = times - c[:, None, None] * samples
         level = rest.mean(axis=2) - off
         # How F of a block departs: its own level, and what its slope does to the way down to 0.
