@@ -53,7 +53,7 @@ def fit(times: Array, off: Array, samples: Array) -> DoseFit:
 
     Least squares within blocks: c = sum(h T) with h the centred doses over their sum of squares.
     Since sum(h S) averages to 1, c is a ratio of means, too, and has its paired Fieller interval; F
-    has the linearised one, from the values per block of T - c S - off. A row is `clear` when the doses
+    has the linearised one, from the values per block of T - c S - off. A row is `clear` when doses
     differ beyond chance: Scheffe's bound, since h looks at the largest difference there is.
     """
     _, n, k = times.shape
