@@ -331,6 +331,12 @@ def test_what_has_no_room_goes_to_the_other_node() -> None:
     ]
 
 
+def test_the_only_node_holds_no_more_than_it_has_room_for() -> None:
+    full = replace(MADE, memfree={0: 0, 1: 0}, reclaimable_bytes=0)
+    (node,) = forecast(full, layout(ram((0, 2048)), RangeSet())).nodes
+    assert node.used_bytes == node.memtotal_bytes * 19 // 20 + hashes(2048, 1)
+
+
 def test_what_has_no_room_fills_one_node_after_the_other() -> None:
     sizes = ram((0, 1024)), ram((4096, 4608)), ram((5120, 7168)), ram((8192, 9216))
     three = replace(
