@@ -1,4 +1,4 @@
-"""Real boots through real GRUB on lab-small: a good layout, a wrong escape, a call that was cut off.
+"""Real boots through real GRUB on lab-small: a good layout, a wrong escape, a call cut off.
 
 The tests build on each other (one machine, as few boots as possible), so they run in this order.
 Budget for all of them: 10 minutes on 2 cores without KVM.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.mutation.explained_grub import GRUB
+
 _ONCE = "each letter is there once, so that it is the first and the last"
 _CARVED = "the other branch leaves the same addresses, and perhaps an entry of no size"
 _FLOAT = "numpy makes floats of what it computes here, of whole numbers too"
@@ -14,6 +16,7 @@ _FIRST_BYTE = "the node with the first byte must keep it, and address 0 is no RA
 _PART = "no part of a page is more than a page"
 
 EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
+    **GRUB,
     "memparse": {
         (
             "digit = _DIGITS.find(rest[0].lower())",
@@ -29,12 +32,6 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
         ): "below 0 all numbers mean the same",
     },
     "cmdline": {("maxcpus = 0", "maxcpus = 1"): "the limit is one CPU at least, also of 0"},
-    "grub_block": {
-        (
-            "if len(starts) != 1 or len(ends) != 1 or ends[0] < starts[0]:",
-            "if len(starts) != 1 or len(ends) != 1 or ends[0] <= starts[0]:",
-        ): "one line is not both markers",
-    },
     "design": {
         (
             "members: list[tuple[Arm, int | None]] = []",
@@ -75,29 +72,6 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "kind = max((self._entries[i].type for i in inside), default=0)",
             "kind = max((self._entries[i].type for i in inside), default=None)",
         ): "no type at all is false either way",
-    },
-    "grub_quote": {
-        (
-            'lambda: grub_dropin(arguments).rstrip("\\n"),',
-            "lambda: grub_dropin(arguments).rstrip(None),",
-        ): "it ends with a quote and a line end, and nothing else",
-        (
-            "lambda: bls_options(arguments, understands_escape=False),",
-            "lambda: bls_options(arguments, understands_escape=None),",
-        ): "as false",
-    },
-    "grubenv": {
-        (
-            "while at < len(block):",
-            "while at <= len(block):",
-        ): "at the end stands neither a # nor a =, and it stops",
-        (
-            'while at < len(block) and block[at : at + 1] != b"\\n":',
-            'while at <= len(block) and block[at : at + 1] != b"\\n":',
-        ): "one behind the end is behind the end",
-        ("if equals < 0:", "if equals <= 0:"): "the signature stands before it",
-        ("if equals < 0:", "if equals < 1:"): "the signature stands before it",
-        ("while at < len(value):", "while at <= len(value):"): "at the end nothing is added",
     },
     "memmap": {
         (
@@ -342,24 +316,6 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "if np.ptp(heat) == 0 or np.ptp(rate) <= 1e-15:",
         ): "no rates differ by exactly that",
     },
-    "grub_lexer": {
-        (
-            "at = len(text) if end < 0 else end",
-            "at = len(text) if end <= 0 else end",
-        ): "a line end behind a # is not at 0",
-        (
-            "at = len(text) if end < 0 else end",
-            "at = len(text) if end < 1 else end",
-        ): "a line end behind a # is not at 0",
-        (
-            "parted = self.delimiters(required=False)",
-            "parted = self.delimiters(required=None)",
-        ): "None is no wish either",
-        (
-            'body = self.commands("}", delimited=False)',
-            'body = self.commands("}", delimited=None)',
-        ): "None is no wish either",
-    },
     "memtree": {
         (
             "inside = vmapped and 0 < stacks <= used_vmalloc",
@@ -427,28 +383,6 @@ EXPLAINED: dict[str, dict[tuple[str, str], str]] = {
             "counts = dict.fromkeys(memtotal, 1)",
             "counts = dict.fromkeys(memtotal, 2)",
         ): _RATIO,
-    },
-    "grub_eval": {
-        (
-            "for command in walk(nodes, blocks=False):",
-            "for command in walk(nodes, blocks=None):",
-        ): "None is as false",
-    },
-    "grub_undo": {
-        (
-            "return expand_options(text, understands_escape=False)",
-            "return expand_options(text, understands_escape=None)",
-        ): "None is as false",
-    },
-    "grub_words": {
-        (
-            'line = text.count("\\n", 0, offset) + 1',
-            'line = text.count("\\n", None, offset) + 1',
-        ): "None is the beginning, too",
-        (
-            'column = offset - (text.rfind("\\n", 0, offset) + 1) + 1',
-            'column = offset - (text.rfind("\\n", None, offset) + 1) + 1',
-        ): "None is the beginning, too",
     },
     "stats_dose": {
         (
