@@ -117,8 +117,8 @@ def _guest_disk(machine: Machine, image: Path) -> list[str]:
 
 # Code that QEMU has translated stays when the machine reboots, and each write to a page with such
 # code is slow: with the 1 GiB that QEMU 7.2 takes, lab-small's second reboot took 96 s instead of
-# 55, and one of a machine that had run guests for long did not end. When this much is full QEMU
-# begins anew; with 64 MiB that is so often that a boot takes 66 s.
+# 55 (docs/lab.md). When this much is full QEMU begins anew; with 64 MiB that is so often that a
+# boot takes 66 s.
 _TRANSLATED_MIB = 192
 
 

@@ -7,9 +7,6 @@ right sentence and exit code. docs/faults.md is made from these.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -18,9 +15,8 @@ from typing import Any
 
 from hotkit import lab
 from hotkit.assets import asset
-from hotkit.cli import main
 from hotkit.errors import ExitCode
-from tests.lab.cases import LABEL, NAME, sh
+from tests.lab.cases import LABEL, NAME, sh, told, trial_unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +36,9 @@ class Fault:
 
 
 # A unit that eats all memory, in the trial boot only.
-_HOG = r"""cat >/etc/systemd/system/hog.service <<'UNIT'
-[Unit]
-ConditionKernelCommandLine=test.hog
-Before=ssh.service
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/python3 -c "x = [b'x' * (1 << 20) for _ in range(1 << 20)]"
-[Install]
-WantedBy=multi-user.target
-UNIT
-systemctl enable hog.service"""
+_HOG = trial_unit(
+    "hog", """/usr/bin/python3 -c "x = [b'x' * (1 << 20) for _ in range(1 << 20)]\""""
+)
 # hotkit plans no such layout, so a hand adds what makes it one.
 _SHRINK = "sed -i 's/ nokaslr / nokaslr mem={} /' /boot/grub/custom.cfg"
 
@@ -92,15 +80,6 @@ def inventory_for(folder: Path, fault: Fault) -> Path:
     return folder
 
 
-def provision(inventory: Path, *words: str) -> tuple[int, dict[str, Any]]:
-    """What `hotkit provision` ended with, and what it said of the machine."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        code = main(["provision", str(inventory), "--limit", NAME, "--yes", "--json", *words])
-    (host,) = json.loads(said.getvalue())["hosts"]
-    return code, host
-
-
 def fault_case(number: int) -> dict[str, Any]:
     """FAULTS[number] on the machine as if it had just become ready; `ok` when all held."""
     fault = FAULTS[number]
@@ -110,7 +89,7 @@ def fault_case(number: int) -> dict[str, Any]:
     if fault.hand:
         at_shutdown(fault.hand)
     with tempfile.TemporaryDirectory(prefix="hotkit-fault-") as folder:
-        code, host = provision(inventory_for(Path(folder, "lab"), fault), "--force")
+        code, host = told("provision", inventory_for(Path(folder, "lab"), fault), NAME, "--force")
     held = {
         "exit code": code == ExitCode.FELL_BACK,
         "fell back": (host["status"], host["state"]) == ("fell-back", "fell-back"),

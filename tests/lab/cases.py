@@ -230,5 +230,35 @@ def own_lab(folder: Path, name: str = NAME) -> None:
     lab.up(lab.known_machine(name), lambda name, text: None)
 
 
+def told(what: str, inventory: Path, name: str, *words: str) -> tuple[int, dict[str, Any]]:
+    """Exit code of `hotkit WHAT --json` for one host, and what it says of it.
+
+    A status "crashed" where it said nothing.
+    """
+    argv: list[str | Path] = [Path(sys.executable).with_name("hotkit"), what, inventory]
+    argv += ["--limit", name, "--json", *([] if what == "verify" else ["--yes"]), *words]
+    done = subprocess.run(argv, env=clean_env(), capture_output=True, text=True, check=False)
+    if not done.stdout:
+        said = {"status": "crashed", "sentence": done.stderr[-2000:], "outcome": "crashed"}
+        return done.returncode, said
+    (host,) = json.loads(done.stdout)["hosts"]
+    return done.returncode, dict(host)
+
+
+def trial_unit(name: str, command: str) -> str:
+    """Shell commands: a service before sshd that runs where `test.NAME` is a kernel argument."""
+    return f"""cat >/etc/systemd/system/{name}.service <<'UNIT'
+[Unit]
+ConditionKernelCommandLine=test.{name}
+Before=ssh.service
+[Service]
+Type=oneshot
+ExecStart={command}
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl enable {name}.service"""
+
+
 def as_json(case: dict[str, Any]) -> str:
     return json.dumps(case, indent=1)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,7 @@ from hotkit.core.check import failed
 from hotkit.errors import HotkitError
 from hotkit.host.kernelbase import UNPATCHED
 from hotkit.host.kernelbuild import BuiltKernel, Recipe
-from hotkit.host.run import clean_env
-from tests.lab.cases import EVERY_BYTE, LABEL, NAME, sh
+from tests.lab.cases import EVERY_BYTE, LABEL, NAME, sh, told
 
 # Which Linux (a name in kernel/support-matrix.yml), which variant.
 KERNELS = (("6.1", None), ("6.1", UNPATCHED), ("6.1", "lockdep"), ("6.1", "kasan"), ("6.12", None))
@@ -141,13 +137,5 @@ def host_kernel_case(number: int) -> dict[str, Any]:
 
 
 def _hotkit(what: str, inventory: Path, name: str) -> dict[str, Any]:
-    """Run the command with --json: what it says of the machine."""
-    program = Path(sys.executable).with_name("hotkit")
-    words: list[str | Path] = [program, what, inventory, "--limit", name, "--json"]
-    if what != "verify":
-        words.append("--yes")
-    done = subprocess.run(words, env=clean_env(), capture_output=True, text=True, check=False)
-    if not done.stdout:
-        return {"status": "crashed", "sentence": done.stderr[-500:], "outcome": "crashed"}
-    (host,) = json.loads(done.stdout)["hosts"]
-    return dict(host)
+    """What the command says of the machine."""
+    return told(what, inventory, name)[1]

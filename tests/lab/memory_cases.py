@@ -6,11 +6,8 @@ For `make soak`: each case takes a machine from its stock entry into a layout as
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,10 +20,9 @@ import yaml
 from hotkit import kernel, lab
 from hotkit.assets import asset
 from hotkit.host.inventory import load_inventory
-from hotkit.host.run import clean_env
 from hotkit.host.ssh import Ssh
 from tests.lab import kernel_cases
-from tests.lab.cases import LABEL
+from tests.lab.cases import LABEL, told
 
 _MIB = 1 << 20
 # Machines of the lab, and two more: all RAM on one node, and eight CPUs on two large nodes.
@@ -208,15 +204,9 @@ def provision(
     """`hotkit provision`, with another profile if one is given; what it says of the host."""
     if profile is not None:
         _variables(inventory, name, profile, None)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("hotkit"), "provision", inventory, "--limit", name,
-         "--yes", "--json", *words],
-        env=clean_env(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout, done.stderr[-2000:]
-    (host,) = json.loads(done.stdout)["hosts"]
-    found: dict[str, Any] = host
-    return found
+    _, host = told("provision", inventory, name, *words)
+    assert host["status"] != "crashed", host["sentence"]
+    return host
 
 
 @contextmanager

@@ -16,14 +16,14 @@ from hotkit import lab
 from hotkit.assets import asset
 from hotkit.errors import ExitCode
 from hotkit.host.inventory import Host
-from tests.lab.boot_faults import FAULTS, NAME, at_shutdown, fault_case, inventory_for, provision
-from tests.lab.cases import sh
+from tests.lab.boot_faults import FAULTS, NAME, at_shutdown, fault_case, inventory_for
+from tests.lab.cases import sh, told
 
 pytestmark = pytest.mark.lab
 
 NAMES = [fault.name for fault in FAULTS]
-# What brings each back: panic=, initramfs-tools, the guard, power control.
-HERE = ("panic", "initramfs-shell", "sshd-down", "silent-hang")
+# Brought back by initramfs-tools, the guard, power control; panic= in test_provision.py.
+HERE = ("initramfs-shell", "sshd-down", "silent-hang")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_it_ends_on_the_stock_entry(up: Host, name: str) -> None:
 
 def test_an_entry_that_is_gone_when_grub_looks(machine: Host, tmp_path: Path) -> None:
     at_shutdown("rm /boot/grub/custom.cfg")
-    code, host = provision(inventory_for(tmp_path / "lab", FAULTS[-1]))
+    code, host = told("provision", inventory_for(tmp_path / "lab", FAULTS[-1]), NAME)
     assert code == ExitCode.FELL_BACK and host["ending"] == "wrong-entry", host["sentence"]
     assert "GRUB booted another entry" in host["sentence"]
 
@@ -70,7 +70,7 @@ def test_refused_before_anything_is_written(machine: Host, what: str) -> None:
     command, said = REFUSED[what]
     sh(command)
     before = sh("find /boot /etc /var/lib/hotkit -printf '%p %T@\\n' 2>/dev/null | sort")
-    code, host = provision(asset("inventories") / "lab")
+    code, host = told("provision", asset("inventories") / "lab", NAME)
     assert (code, host["status"]) == (ExitCode.BAD_INPUT, "refused"), host["sentence"]
     assert said in host["sentence"]
     after = sh("find /boot /etc /var/lib/hotkit -printf '%p %T@\\n' 2>/dev/null | sort")

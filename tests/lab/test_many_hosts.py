@@ -25,22 +25,13 @@ from hotkit.host.run import clean_env
 from hotkit.host.ssh import Ssh
 from hotkit.host.store import read_journal
 from hotkit.sweep.folder import load_sweep
+from tests.lab.cases import trial_unit
 
 pytestmark = pytest.mark.lab
 
 HOSTS = ("many-good", "many-broken", "many-slow")
 # sshd waits for it, in the layout's boot only.
-SLOW = r"""cat >/etc/systemd/system/slow.service <<'UNIT'
-[Unit]
-ConditionKernelCommandLine=test.slow
-Before=ssh.service
-[Service]
-Type=oneshot
-ExecStart=/bin/sleep 150
-[Install]
-WantedBy=multi-user.target
-UNIT
-systemctl enable slow.service"""
+SLOW = trial_unit("slow", "/bin/sleep 150")
 
 
 @pytest.fixture(scope="module")

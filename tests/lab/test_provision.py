@@ -1,4 +1,4 @@
-"""Real boots through real GRUB on lab-small: a good layout, a wrong escape, a call cut off.
+"""Real boots through real GRUB on lab-small: a good layout, a wrong escape, a kernel panic.
 
 The tests build on each other (one machine, as few boots as possible), so they run in this order.
 Budget for all of them: 10 minutes on 2 cores without KVM.
@@ -165,6 +165,25 @@ def test_a_call_that_was_cut_off_by_the_reboot_is_resumed(
     # The reset after three seconds hit GRUB before or after it had spent next_entry.
     same = sh(machine, "cat /proc/sys/kernel/random/boot_id") == boot
     assert same is not host["rebooted"]
+
+
+def test_panic_falls_back_to_the_stock_entry(
+    machine: Host, before: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # /bin/false as the first process ends at once, and "Attempted to kill init" is a panic. The
+    # machine runs the good layout: this one is planned on the firmware's map all the same.
+    folder = changed_inventory(tmp_path / "panics", "  fast_share:", "  extra: [init=/bin/false]\n")
+    code, said = hotkit(capsys, "provision", str(folder), "--yes")
+    (host,) = said["hosts"]
+    assert code == ExitCode.FELL_BACK, host["sentence"]
+    assert (host["status"], host["state"]) == ("fell-back", "fell-back")
+    assert "stock entry by itself: the kernel panicked: Attempted to kill" in host["sentence"]
+    assert any("Attempted to kill init" in line for line in host["console"])
+    assert "hotkit.id=" not in sh(machine, "cat /proc/cmdline")
+
+    code, said = hotkit(capsys, "rollback", "lab", "--yes", "--no-reboot")
+    assert (code, said["rebooted"]) == (ExitCode.OK, [])
+    assert sh(machine, EVERY_BYTE) == before
 
 
 def changed_inventory(folder: Path, before: str, line: str) -> Path:

@@ -121,6 +121,6 @@ def interrupted(host: Host, file: Path, out: Path) -> None:
 
 
 def test_cut_off_three_times(lab_machine: Host) -> None:
-    """The power, the controller and the agent, at random moments; `make soak` has more."""
-    case = sweep_cuts.cut_case(103)
+    """The connection, the power and the controller, at random moments; `make soak` has more."""
+    case = sweep_cuts.cut_case(102)
     assert case["ok"], json.dumps(case)
