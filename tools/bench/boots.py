@@ -29,9 +29,9 @@ PLAIN = Path(__file__).parent / "plain"
 
 def run(console: Console, write: bool) -> None:
     """Print the figures; `write` keeps them. Raises HotkitError where a side is not there."""
-    program = shutil.which("vng")
+    program = shutil.which("vng", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if program is None:
-        raise HotkitError("virtme-ng is not here", hint="pip install virtme-ng, its vng on PATH")
+        raise HotkitError("virtme-ng is not here", hint="run tools/setup")
     known = [one for one in built_kernels() if one.record["flavour"] == "lab"]
     known = [one for one in known if one.record["variant"] is None]
     if not known:

@@ -83,7 +83,7 @@ class Bench:
     def soft_dirty(self, rounds):
         """Its rounds, in this thread as in the tracker's own."""
         tracker = SoftDirty(Undo(Path(tempfile.gettempdir())))
-        tracker.prepare({"pid": self.pid}, {})
+        tracker.prepare({"kind": "process", "pid": self.pid}, {})
         spent = [timed(tracker.look, PAUSE_MS / 1000) for _ in range(rounds)]
         tracker.release()
         return spent, tracker.count.examined, tracker.count.positive
