@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import base64
-import contextlib
 import json
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 
@@ -93,17 +91,17 @@ def main() -> None:
     for name in options.target or known:
         for place, seed in enumerate(seeds(name)):
             (corpus / f"{name}-{place}").write_bytes(bytes([known.index(name)]) + seed)
-    with contextlib.ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotkit-fuzz-")))
-        run = Run(options.finds, scratch / "input.yml")
-        flags = [
-            f"-max_total_time={options.seconds}", f"-runs={options.runs}", f"-seed={options.seed}",
-            f"-timeout={options.slow}", f"-rss_limit_mb={options.memory_mib}",
-            f"-max_len={MOST_BYTES + (8 << 10)}", f"-artifact_prefix={options.finds}/",
-            "-print_final_stats=1", "-close_fd_mask=0", "-len_control=0",
-        ]  # fmt: skip
-        atheris.Setup([sys.argv[0], *flags, str(corpus)], run.one, custom_mutator=change)
-        atheris.Fuzz()
+    scratch = options.finds / "scratch"  # libFuzzer ends the process: it could clear up nothing
+    scratch.mkdir()
+    run = Run(options.finds, scratch / "input.yml")
+    flags = [
+        f"-max_total_time={options.seconds}", f"-runs={options.runs}", f"-seed={options.seed}",
+        f"-timeout={options.slow}", f"-rss_limit_mb={options.memory_mib}",
+        f"-max_len={MOST_BYTES + (8 << 10)}", f"-artifact_prefix={options.finds}/",
+        "-print_final_stats=1", "-close_fd_mask=0", "-len_control=0",
+    ]  # fmt: skip
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], run.one, custom_mutator=change)
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":
