@@ -109,7 +109,8 @@ def status(inventory: str, limit: str | None, guest: str | None, as_json: bool) 
       died      it was started in this boot of its host, and its process is gone
       down      it does not run
 
-    Nothing is changed but that the agent is installed where it is not.
+    Nothing is changed but hotkit's own: the agent is installed where it is not, and it is kept
+    which guests have answered.
 
     \b
     Example:

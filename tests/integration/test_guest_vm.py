@@ -15,6 +15,7 @@ import pytest
 from hotkit.agent.guest.life import Guest
 from hotkit.agent.guest.vm import Vm
 from hotkit.agent.protocol import AgentError
+from tests.integration.sshservers import sshd
 
 MIB = 1 << 20
 MARK = b"what the guest has at this addr."
@@ -99,3 +100,24 @@ def test_a_process_that_ended_is_a_change(monitor: subprocess.Popen[str]) -> Non
     assert vm.changed() == ["guest g1 is gone: its process ended"]
     with pytest.raises(AgentError, match="guest g1 is gone: its process ended"):
         Vm(guest, RAM, MARKS)
+
+
+def test_starting_running_and_hanging_are_told_apart(monitor, tmp_path):
+    """By a real ssh server, which stands for the one in the guest."""
+    guest = Guest({"name": "g1", "kind": "process", "pid": monitor.pid}, tmp_path / "guests")
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    with sshd(keys) as server:
+        guest.description["ssh"] = {
+            "address": "127.0.0.1", "port": server.port, "user": server.user,
+            "identity_file": str(server.key),
+        }  # fmt: skip
+        assert guest.state() == "starting"  # nobody knows a way to it yet
+        guest.prepare()
+        assert guest.state() == "running"
+    assert guest.state() == "hangs"
+    with subprocess.Popen(["sleep", "60"]) as other:
+        guest.description["pid"] = other.pid  # started anew: this one never answered
+        assert guest.state() == "starting"
+        other.kill()
+    assert guest.state() == "down"

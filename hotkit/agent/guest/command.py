@@ -79,6 +79,8 @@ def _problems(guest: Guest, act: str, state: str, dry_run: bool) -> list[str]:
         return [f"guest {guest.name} {guest.how_it_ended()}"]
     if act == "status" and state == "starting":
         return [f"guest {guest.name} runs and does not answer by ssh (yet)"]
+    if act == "status" and state == "hangs":
+        return [f"guest {guest.name} hangs: it answered by ssh before, and does not any more"]
     if act == "down" and guest.ours and state != "down" and not dry_run:
         return [f"guest {guest.name} did not end"]
     return []

@@ -28,6 +28,7 @@ from hotkit.agent.threads import start_ticks
 ROOT = Path("/var/lib/hotkit/guests")
 _UP_S = 300.0
 _RECORD = "guest.json"
+_ANSWERED = "answered"  # the process whose guest has answered, as _life() tells it
 _THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _EPTAD = Path("/sys/module/kvm_intel/parameters/eptad")
 _HUGE = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
@@ -120,19 +121,29 @@ class Guest:
         return was
 
     def state(self) -> str:
-        """running, starting, down, or died (it was started in this boot and is gone)."""
+        """running, starting, hangs (this process has answered before), down, or died (it was
+        started in this boot and is gone)."""
         if self.pid() is None:
             record = self._record()
-            boot = line("/proc/sys/kernel/random/boot_id")
-            return "died" if record and record.get("boot_id") == boot else "down"
-        return "running" if self.answers() else "starting"
+            return "died" if record and record.get("boot_id") == _boot_id() else "down"
+        if self.answers():
+            return "running"
+        return "hangs" if text(str(self.folder / _ANSWERED)) == self._life() else "starting"
 
     def answers(self) -> bool:
-        """Whether ssh lets us in now."""
+        """Whether ssh lets us in now; it is kept which process did."""
         if not (self.folder / SSH_CONFIG).exists():
             return False
         done = _quietly([*self.ssh_words(["true"])], 30)
-        return done is not None and done.returncode == 0
+        answered = done is not None and done.returncode == 0
+        if answered:
+            (self.folder / _ANSWERED).write_text(self._life())
+        return answered
+
+    def _life(self) -> str:
+        """Its process, told from any other one before or after."""
+        pid = self.pid()
+        return f"{_boot_id()} {pid} {start_ticks(pid) if pid else None}\n"
 
     def wait_for_ssh(self) -> None:
         """Until ssh lets us in; AgentError when it does not within five minutes, or it died."""
@@ -188,7 +199,7 @@ class Guest:
             raise AgentError(f"guest {self.name} cannot be started: {said}")
         record = {
             "schema_version": 1,
-            "boot_id": line("/proc/sys/kernel/random/boot_id"),
+            "boot_id": _boot_id(),
             "description": self.description,
             "argv": words,
         }
@@ -275,6 +286,10 @@ class Guest:
         given = self.description
         key = next(key for key in ("pid", "pid_file", "unit") if given.get(key))
         return f"{key}: {given[key]}"
+
+
+def _boot_id() -> str:
+    return line("/proc/sys/kernel/random/boot_id")
 
 
 def _systemctl(*words: str) -> None:
