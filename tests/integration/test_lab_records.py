@@ -1,0 +1,74 @@
+"""Records that the real damo and perf made of a real DAMON in the lab (tools/lab_records.py).
+
+What was written to is known, so what is read out of each form is held against that, and against
+damo's own answer for the same file.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hotkit.cli import main
+from hotkit.core.regions import Intervals, accessed_bytes
+from hotkit.host.foreignrecord import read_foreign
+
+DATA = Path(__file__).resolve().parents[1] / "data" / "record"
+DAMO = Path(sys.executable).with_name("damo")
+FORMS = {
+    "json_compressed": "damo record, json_compressed",
+    "perf_script": "text of DAMON's tracepoints",
+    "perf_data": "perf.data of DAMON's tracepoints",
+}
+
+
+@pytest.fixture(params=FORMS)
+def kind(request):
+    return request.param
+
+
+def the_target(kind):
+    found = read_foreign(DATA / f"lab.{kind}")
+    assert found.form == FORMS[kind]
+    assert found.tracker == "damon" and found.skipped == 0
+    return found.targets[found.main]
+
+
+def test_what_was_written_to_is_what_was_accessed(kind):
+    truth = json.loads((DATA / f"lab-truth-{kind}.json").read_text())
+    one = the_target(kind)
+    assert one.intervals == Intervals(sample_us=20_000, aggr_us=200_000, update_us=2_000_000)
+    hot = truth["hot_start"], truth["hot_start"] + truth["hot_bytes"]
+    below, above = np.maximum(one.start, hot[0]), np.minimum(one.end, hot[1])
+    inside = np.where(above > below, above - np.minimum(below, above), 0)
+    # Of all accesses that were found, by bytes: a region at the edge of the hot part holds some of
+    # what lies beside it. Read at wrong addresses it would be 0.1 or so, the hot part's share.
+    found = (one.accesses * one.sizes).sum()
+    assert (one.accesses * inside).sum() >= 0.7 * found
+    accessed = np.where(one.accesses > 0, inside, 0)
+    recalls = [
+        accessed[one.snapshot_of == n].sum() / truth["hot_bytes"] for n in range(one.snapshots)
+    ]
+    assert np.median(recalls) >= 0.9
+
+
+def test_damo_says_the_same_of_the_same_file(kind):
+    done = subprocess.run(
+        [DAMO, "report", "wss", "-i", DATA / f"lab.{kind}", "--exclude_samples", "0", "--all_wss",
+         "--raw_number", "--sortby", "time"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    theirs = [int(line.split()[1]) for line in done.stdout.splitlines() if line[:1].isdigit()]
+    assert len(theirs) >= 5
+    assert accessed_bytes(the_target(kind)).tolist() == theirs
+
+
+def test_it_is_imported_and_told(kind, tmp_path, capsys):
+    assert main(["record", "import", str(DATA / f"lab.{kind}"), "--out", str(tmp_path / "r")]) == 0
+    capsys.readouterr()
+    assert main(["record", "report", str(tmp_path / "r"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["steps"] >= 5
