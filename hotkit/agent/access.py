@@ -27,6 +27,7 @@ _NOT_LOCKED = (
 )
 _SECURITYFS = "to see it: mount -t securityfs securityfs /sys/kernel/security"
 _ON_THE_HOST = "measure on the host, or start the container with --privileged"
+_WITH_ITS_PIDS = "measure on the host, or start the container with --pid=host"
 
 
 def reachable(path: Path) -> bool:
@@ -111,6 +112,20 @@ def container() -> str | None:
     if inner and marks:
         return f"{marks[0]}; not the first {' and '.join(inner)} namespace"
     return None
+
+
+def no_traced_pids() -> tuple[str, str] | None:
+    """Why threads cannot be told apart in a trace; None when they can.
+
+    A trace has pids as the first PID namespace counts them (kernel/trace/trace.c,
+    tracing_generic_entry_update(): current->pid).
+    """
+    if namespaces().get("pid", True):
+        return None
+    return (
+        "a trace tells threads by pids of the first PID namespace, and this is another",
+        _WITH_ITS_PIDS,
+    )
 
 
 def no_debugfs() -> tuple[str, str] | None:

@@ -22,6 +22,7 @@ import pytest
 from scanning import built, compiled, descriptors, keepers, wait_for, written
 from test_scan_program import child, scanner
 
+from hotkit.agent.gather import text
 from hotkit.agent.trackers.base import Probe
 from hotkit.agent.trackers.uffd_wp import features_here
 
@@ -239,7 +240,7 @@ def test_a_descriptor_that_is_no_userfaultfd_is_not_closed(program, traced):
     ],
 )
 def test_a_process_that_cannot_be_had_is_one_sentence(program, words, sentence):
-    if words == ["--pid", "2"] and Path("/proc/2/comm").read_text() != "kthreadd\n":
+    if words == ["--pid", "2"] and text("/proc/2/comm") != "kthreadd\n":
         pytest.skip("hardware: no thread of the kernel in this container")
     done = ask(program, "uffd-open", *words)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence + "\n")

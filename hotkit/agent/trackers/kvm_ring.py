@@ -18,7 +18,7 @@ from array import array
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hotkit.agent.access import no_tracefs
+from hotkit.agent.access import no_traced_pids, no_tracefs
 from hotkit.agent.guest.qmp import Qmp
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.tracing import tracefs
@@ -144,7 +144,7 @@ def no_pushes() -> tuple[str, str] | None:
             "there is no tracepoint kvm:kvm_dirty_ring_push",
             "a kernel of 5.11 or later with CONFIG_FTRACE=y, and KVM's module loaded",
         )
-    return None
+    return no_traced_pids()
 
 
 def threads_of(pid: int) -> set[int]:
