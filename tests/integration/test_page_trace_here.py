@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from hotkit.agent.access import no_traced_pids
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts tracefs: root only")
 
 MIB = 1 << 20
@@ -59,6 +61,8 @@ def test_by_task():
 
 
 def test_by_function():
+    if no_traced_pids():
+        pytest.skip("hardware: in this container a trace's pids are not ours")
     found = recorded(stacks=True)
     assert found["by"] == "function"
     held = {item["name"]: item["size_bytes"] for item in found["held"]}

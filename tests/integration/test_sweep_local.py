@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,12 @@ from hotkit.host.zipapp import build_agent
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def describe(folder: Path, arm: str, *, seconds: float = 0.05) -> Path:
+def describe(folder: Path, arm: str, *, seconds: float = 0.05, size: str = "4M") -> Path:
     file = folder / "sweep.yml"
     file.write_text(
         # This machine is shared: a gate would make blocks run again, and runs are counted here.
         f"schema_version: 1\nblocks: 6\nseed: 3\ngates: false\n"
-        f"workload: {{kind: hotset, size: 4M, hot: 1M, seconds: {seconds}}}\n"
+        f"workload: {{kind: hotset, size: {size}, hot: 1M, seconds: {seconds}}}\n"
         f"arms: [{arm}]\n"
     )
     return file
@@ -80,16 +81,15 @@ def test_softdirty_measures_or_says_why_not(tmp_path, capsys):
         assert "Traceback" not in said.err
 
 
-def hotsets() -> set[int]:
-    """Processes whose program is a hotset of ours."""
-    name = build_hotset().path.name[:15].encode()
+def hotsets(size_bytes: int) -> set[int]:
+    """Processes whose program is a hotset of this size: other tests' come and go meanwhile."""
+    name, size = build_hotset().path.name.encode(), f"--size\0{size_bytes}\0".encode()
     found = set()
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        try:
-            if comm.read_bytes().strip() == name:
-                found.add(int(comm.parent.name))
-        except OSError:
-            continue
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = place.read_bytes()
+            if name in words.partition(b"\0")[0] and size in words:
+                found.add(int(place.parent.name))
     return found
 
 
@@ -102,8 +102,8 @@ def wait_until(condition, seconds=10.0):
 
 def test_ctrl_c_ends_cleanly(tmp_path):
     """Exit code 130, one sentence, agent and workload gone, the journal readable."""
-    file = describe(tmp_path, "{tracker: none, name: nothing}", seconds=2)
-    before = hotsets()
+    size = (4 << 20) + (20 << 10)  # no other test's
+    file = describe(tmp_path, "{tracker: none, name: nothing}", seconds=2, size=f"{size >> 10}K")
     argv = [sys.executable, "-m", "hotkit", "sweep", file, "--local", "--out", tmp_path / "out"]
     with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as child:
         said = ""
@@ -111,24 +111,24 @@ def test_ctrl_c_ends_cleanly(tmp_path):
             said += line
             if "block 1/6" in line:
                 break
-        assert wait_until(lambda: hotsets() - before), said
+        assert wait_until(lambda: hotsets(size)), said
         child.send_signal(signal.SIGINT)
         said += child.stderr.read()
         assert child.wait(20) == 130, said
     assert said.splitlines()[-2].startswith("hotkit: interrupted")
-    assert wait_until(lambda: not hotsets() - before)
+    assert wait_until(lambda: not hotsets(size))
     last = list(read_journal(tmp_path / "out"))[-1]
     assert (last["type"], last["run"], last["stopped"]) == ("end", None, "run")
 
 
 @pytest.mark.parametrize("how", ["kill the agent", "close its stdin"])
 def test_the_workload_never_outlives_its_agent(how):
-    before = hotsets()
+    size = (1 << 20) + (20 << 10)  # no other test's
     schedule = {
         "v": 1,
         "workload": {
             "kind": "hotset",
-            "parameters": {"size_bytes": 1 << 20, "hot_bytes": 1 << 12, "updates": 10**12},
+            "parameters": {"size_bytes": size, "hot_bytes": 1 << 12, "updates": 10**12},
         },
         "runs": [{"run": "r", "tracker": "none"}],
     }
@@ -136,12 +136,12 @@ def test_the_workload_never_outlives_its_agent(how):
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as agent:
         agent.stdin.write(json.dumps(schedule).encode() + b"\n")
         agent.stdin.flush()
-        assert wait_until(lambda: hotsets() - before)
+        assert wait_until(lambda: hotsets(size))
         if how == "kill the agent":
             os.kill(agent.pid, signal.SIGKILL)
         else:
             agent.stdin.close()
-        assert wait_until(lambda: not hotsets() - before)
+        assert wait_until(lambda: not hotsets(size))
         agent.wait(10)
 
 
