@@ -74,5 +74,22 @@ def test_what_ran_in_the_guest_comes_before_what_ran_in_the_host():
     assert [row.arm for row in flush_rows(runs)] == [OFF, "g", "h"]
 
 
+def test_an_arm_without_a_scope_comes_first():
+    runs = [run(0, "h", 1, scope="host"), run(0, "g", 1, scope="guest"), run(0, "n", 1),
+            run(0, OFF, 1)]  # fmt: skip
+    rows = flush_rows(runs)
+    assert [row.arm for row in rows] == [OFF, "n", "g", "h"]
+    assert [row.tracker for row in rows] == [OFF, "n", "g", "h"]
+
+
+def test_two_runs_have_a_spread_and_an_interval():
+    runs = [run(0, OFF, 1), run(0, "idle", 4), run(1, OFF, 1), run(1, "idle", 6)]
+    figure = flush_rows(runs)[1].counts["host_remote"]
+    assert (figure.sd, figure.difference) == (pytest.approx(math.sqrt(2)), 4)
+    # t(0.975, 1) = 12.7062 by the tables.
+    half = 12.706205 * math.sqrt(2) / math.sqrt(2)
+    assert (figure.interval.low, figure.interval.high) == pytest.approx((4 - half, 4 + half))
+
+
 def test_without_off_there_is_nothing_to_compare_with():
     assert flush_rows([run(0, "damon", 1)]) == ()

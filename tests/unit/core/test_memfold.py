@@ -10,8 +10,8 @@ from hotkit.core.memfold import fold
 from hotkit.core.units import KIB, MIB
 
 
-def item(size, name="x", kind=Kind.RAM, **nodes):
-    return MemoryItem(name=name, size_bytes=size, kind=kind, source="meminfo",
+def item(size, name="x", kind=Kind.RAM, source="meminfo", **nodes):
+    return MemoryItem(name=name, size_bytes=size, kind=kind, source=source,
                       nodes={int(key[1:]): value for key, value in nodes.items()})  # fmt: skip
 
 
@@ -26,6 +26,16 @@ def test_small_ones_become_one():
         3 * KIB,
         {0: 2 * KIB, 1: KIB},
     )
+
+
+def test_what_is_folded_is_told_as_the_first_of_them():
+    lines = [item(512 * KIB, "just large"), item(2, "a", source="slabinfo"), item(1, "b")]
+    kept, folded = fold(lines)
+    assert kept.name == "just large"
+    assert (folded.kind, folded.source, folded.size_bytes) == (Kind.RAM, "slabinfo", 3)
+    kinds = [kind for kind in Kind if kind is not Kind.UNEXPLAINED][:2]
+    (folded,) = fold([item(2, "a", kinds[1]), item(1, "b", kinds[0])])
+    assert folded.kind is kinds[1]
 
 
 def test_two_lines_are_not_made_of_one():
