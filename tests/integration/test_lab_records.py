@@ -5,19 +5,15 @@ damo's own answer for the same file.
 """
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from test_damo_peer import DATA, working_sets
 
 from hotkit.cli import main
 from hotkit.core.regions import Intervals, accessed_bytes
 from hotkit.host.foreignrecord import read_foreign
 
-DATA = Path(__file__).resolve().parents[1] / "data" / "record"
-DAMO = Path(sys.executable).with_name("damo")
 FORMS = {
     "json_compressed": "damo record, json_compressed",
     "perf_script": "text of DAMON's tracepoints",
@@ -56,12 +52,7 @@ def test_what_was_written_to_is_what_was_accessed(kind):
 
 
 def test_damo_says_the_same_of_the_same_file(kind):
-    done = subprocess.run(
-        [DAMO, "report", "wss", "-i", DATA / f"lab.{kind}", "--exclude_samples", "0", "--all_wss",
-         "--raw_number", "--sortby", "time"],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    theirs = [int(line.split()[1]) for line in done.stdout.splitlines() if line[:1].isdigit()]
+    theirs = working_sets(DATA / f"lab.{kind}")
     assert len(theirs) >= 5
     assert accessed_bytes(the_target(kind)).tolist() == theirs
 
