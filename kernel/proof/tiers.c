@@ -17,6 +17,7 @@
 /* A process in a cgroup of its own that has PAGES pages and touches the first HOT when told to. */
 struct shared {
 	volatile uint64_t address;
+	volatile uint64_t rounds;	/* of touching all that is hot */
 	volatile int touch;
 };
 struct holder {
@@ -35,12 +36,23 @@ static void hold_pages(struct shared *shared)
 	memset(pages, 1, PAGES * PAGE);
 	shared->address = (uint64_t)pages;
 	for (;;) {
-		if (!shared->touch)
+		if (!shared->touch) {
 			sleep_ms(20);
-		else
-			for (int i = 0; i < HOT; i++)
-				(void)*(volatile char *)(pages + i * PAGE);
+			continue;
+		}
+		for (int i = 0; i < HOT; i++)
+			(void)*(volatile char *)(pages + i * PAGE);
+		shared->rounds++;
 	}
+}
+
+/* Until every hot page was touched from here on: its CPU may have been stopped for any time. */
+static void wait_touched(const struct holder *holder)
+{
+	uint64_t wanted = holder->shared->rounds + 2;
+
+	while (holder->shared->rounds < wanted)
+		sleep_ms(2);
 }
 
 static struct holder hold(int touch, int beside)
@@ -91,8 +103,9 @@ static void reclaim(const char *bytes)
 
 /*
  * memory.reclaim asks about pages. Blind to the TLB, it demotes hot ones too; how many is chance.
- * In small steps with time between them: a hot page that is asked about twice before its program
- * has run again is cold, and rightly demoted.
+ * In small steps, all that is hot touched between them, and no step when few cold pages are left:
+ * a hot page that is asked about twice before its program has run again is cold, and rightly
+ * demoted.
  */
 static void reclaim_mode(int mode)
 {
@@ -100,9 +113,9 @@ static void reclaim_mode(int mode)
 
 	put(HOTKIT "folio_referenced_mode", "%d", mode);
 	counters_begin();
-	for (int i = 0; i < 24; i++) {
+	for (int i = 0; i < 24 && on_node(&holder, HOT, PAGES - HOT, 0) > (PAGES - HOT) / 4; i++) {
 		reclaim("256K");
-		sleep_ms(20);
+		wait_touched(&holder);
 	}
 	json_begin("memory_reclaim");
 	json_number("mode", mode);
