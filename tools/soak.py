@@ -268,7 +268,7 @@ CAMPAIGNS = (
         what="modules of the core, changed in one place after the other: their own tests notice"
         " each mutant, or it is known why it alters nothing",
         short_form="tests/mutation/test_mutation.py",
-        count=len(mutation.MODULES),
+        count=len(mutation.names()),
         case=mutation.campaign_case,
         jobs=1,
         in_lab=False,

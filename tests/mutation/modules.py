@@ -1,41 +1,42 @@
-"""The modules that were mutated, chosen by what a mistake in them costs, and their own tests."""
+"""What is known of each module's mutants: tests/mutation/modules/NAME.yml.
+
+`tests` (below tests/unit) are the module's own, which should notice. `alters_nothing` lists the
+survivors that nobody can see: the lines of the source, what they became, and why that is the same.
+"""
 
 from __future__ import annotations
 
-_GRUB = (
-    "tests/unit/core/test_grub_script.py",
-    "tests/unit/core/test_grub_quote.py",
-    "tests/unit/core/test_grub_cfg.py",
-)
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+_FOLDER = Path(__file__).with_name("modules")
 
 
-def _own(*names: str) -> tuple[str, ...]:
-    return tuple(f"tests/unit/core/test_{name}.py" for name in names)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """`alters_nothing`: (lines before, lines after) -> why nobody can tell them apart."""
+
+    tests: tuple[str, ...]
+    alters_nothing: dict[tuple[str, str], str]
 
 
-# Memory that is cut wrongly does not boot; an argument that is read or written wrongly boots
-# something else; statistics that are wrong are believed.
-MODULES: dict[str, tuple[str, ...]] = {
-    "memparse": _own("memparse"),
-    "ranges": _own("ranges"),
-    "cmdline": _own("cmdline"),
-    "e820map": _own("e820map", "memmap"),
-    "memmap": _own("memmap"),
-    "grub_quote": _own("grub_quote"),
-    "sh_lexer": _own("sh_lexer", "grub_quote"),
-    "design": _own("design"),
-    "grubenv": _own("grubenv"),
-    "grub_words": (*_own("grub_words"), *_GRUB),
-    "grub_lexer": (*_own("grub_grammar"), *_GRUB),
-    "grub_eval": (*_own("grub_eval_exact"), *_GRUB),
-    "grub_block": _own("grub_block"),
-    "grub_undo": _own("grub_undo"),
-    "layout": _own("plan", "plan_exact", "plan_pmem"),
-    "plan": _own("plan", "plan_exact", "plan_pmem"),
-    "stats": _own("stats", "stats_exact"),
-    "stats_dose": _own("stats_dose"),
-    "stopping": _own("stopping"),
-    "accuracy": _own("accuracy", "accuracy_exact"),
-    "bootmemory": _own("bootmemory_exact", "bootmemory"),
-    "memtree": _own("memtree_exact", "memtree", "memtree_truth"),
-}
+def names() -> list[str]:
+    """All modules that are mutated, in the order of the campaign's cases."""
+    return sorted(file.stem for file in _FOLDER.glob("*.yml"))
+
+
+@cache
+def known(module: str) -> Known:
+    """What NAME.yml says."""
+    said = yaml.safe_load((_FOLDER / f"{module}.yml").read_text())
+    return Known(
+        tests=tuple(f"tests/unit/{name}" for name in said["tests"]),
+        alters_nothing={
+            (one["from"], became): one["why"]
+            for one in said.get("alters_nothing", [])
+            for became in one["to"]
+        },
+    )
