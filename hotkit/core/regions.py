@@ -166,7 +166,7 @@ def pieces(record: RegionSnapshots, most: int) -> list[tuple[int, int]]:
     apart = np.flatnonzero(start[1:] > end[:-1])
     gaps = start[apart + 1] - end[apart]
     if len(gaps) >= most:
-        # Of equal gaps the first ones stay.
+        # Of equal gaps the first ones are bridged.
         kept = np.argsort(gaps, kind="stable")[len(gaps) - most + 1 :]
         apart = apart[np.sort(kept)]
     begins = [int(start[0]), *(int(start[i + 1]) for i in apart)]

@@ -101,3 +101,17 @@ def test_a_block_with_one_off_run_counts_with_that_one():
     ]
     (change,) = found(runs)
     assert (change.change, change.interval, change.off) == (100, None, 35)
+
+
+def test_packed_counters_are_asked_for_as_any_mapping_is():
+    packer = DeltaPacker()
+    plain = {"a": 7, "b": -(2**63), "c": 2**63 - 1}
+    packed = packer.pack(plain)
+    assert type(packed) is Deltas and packed == plain and list(packed) == ["a", "b", "c"]
+    assert [packed.get(name) for name in "abcd"] == [7, -(2**63), 2**63 - 1, None]
+    assert (packed.get("d", 5), packed.get("b", 5), "d" in packed) == (5, -(2**63), False)
+    with pytest.raises(KeyError):
+        packed["d"]
+    assert packer.pack({"a": 1, "b": 2, "c": 3}).names is packed.names
+    for odd in ({"a": 2**63}, {"a": 1.5}):
+        assert packer.pack(odd) is odd

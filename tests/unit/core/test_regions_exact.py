@@ -92,3 +92,24 @@ def test_what_a_merge_takes_from_its_parts():
 def test_snapshots_that_end_at_the_same_time_stay_in_their_order():
     parts = [plain([(n, n + 1, n)], at=[10**9]) for n in range(40)]
     assert merged(parts).accesses.tolist() == list(range(40))
+
+
+def test_of_many_equal_gaps_the_last_stay_and_the_first_are_bridged():
+    """Of numbers that are equal, numpy's fastest way to sort mixes twenty up already."""
+    places, at = [], 0
+    for number in range(30):
+        places.append((at, at + 1, 1))
+        at += 2 + number % 3  # gaps of 1, 2 and 3
+    wide = [n for n in range(29) if n % 3 == 2][-4:]
+    found = pieces(plain(places), 5)
+    assert [end for _, end in found[:-1]] == [places[n][1] for n in wide]
+    assert [start for start, _ in found[1:]] == [places[n + 1][0] for n in wide]
+
+
+def test_many_snapshots_of_one_moment_stay_in_the_order_of_their_places():
+    parts = [
+        replace(plain([(number, number + 1, 1)]), at_ns=np.array([number % 3]))
+        for number in range(30)
+    ]
+    order = sorted(range(30), key=lambda number: number % 3)
+    assert merged(parts).start.tolist() == order
