@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.mutation.modules import names  # noqa: E402
-from tests.mutation.session import mutate  # noqa: E402
+from tests.mutation.modules import names
+from tests.mutation.session import mutate
 
 
 def main(wanted: list[str]) -> int:
@@ -16,23 +17,27 @@ def main(wanted: list[str]) -> int:
     unknown = set(wanted) - set(names())
     if unknown or not wanted:
         said = f"no tests/mutation/modules/{min(unknown)}.yml: write one" if unknown else __doc__
-        print(said, file=sys.stderr)
+        _say(str(said), sys.stderr)
         return 2
     good = True
     for module in wanted:
         found = mutate(module)
         good = good and bool(found["ok"])
         if "error" in found:
-            print(f"{module}: {found['error']}", file=sys.stderr)
+            _say(f"{module}: {found['error']}", sys.stderr)
             continue
         holes = [one for one in found["survived"] if not one["why"]]
-        print(
+        _say(
             f"{module}: {found['mutants']} mutants, {found['killed']} noticed,"
             f" {found['too_slow']} without an end, {len(holes)} holes"
         )
         for one in holes:
-            print(f"  {one['function']}\n    - {one['removed']}\n    + {one['added']}")
+            _say(f"  {one['function']}\n    - {one['removed']}\n    + {one['added']}")
     return 0 if good else 1
+
+
+def _say(text: str, file: TextIO = sys.stdout) -> None:
+    print(text, file=file, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
