@@ -37,7 +37,7 @@ def main(wanted: list[str]) -> int:
 
 
 def _say(text: str, file: TextIO = sys.stdout) -> None:
-    print(text, file=file, flush=True)  # noqa: T201
+    print(text, file=file, flush=True)
 
 
 if __name__ == "__main__":
