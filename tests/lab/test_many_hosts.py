@@ -31,7 +31,7 @@ pytestmark = pytest.mark.lab
 
 HOSTS = ("many-good", "many-broken", "many-slow")
 # sshd waits for it, in the layout's boot only.
-SLOW = trial_unit("slow", "/bin/sleep 90")
+SLOW = trial_unit("slow", "/bin/sleep 120")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def inventory(lab_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Three machines like lab-small, up; what their profiles add makes one broken and one slow."""
     folder = tmp_path_factory.mktemp("inventory") / "many"
     shutil.copytree(asset("inventories") / "lab", folder)
-    # Three boots side by side, one of which sleeps 90 s: the lab's own times are for one.
+    # Three boots side by side, one of which sleeps 120 s: the lab's own times are for one.
     patient = "hotkit_deadman_s: 600\nhotkit_boot_timeout_s: 600\n"
     variables = (folder / "host_vars" / "lab-small.yml").read_text() + patient
     shutil.rmtree(folder / "host_vars")
