@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _SURVIVED, _KILLED, _NOT_RUN = (0,), (1, 2, 3), (5, 33)
 # More than the slowest module takes on a machine with nothing else to do; a hang of mutmut ends.
 _MOST_S = 3600
+# A text in a line of Python, with its quotes.
+_TEXT = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _SETTINGS = """
 [tool.mutmut]
 source_paths = ["{source}"]
@@ -129,8 +131,16 @@ def _unchecked(line: str) -> str:
 
 
 def _only_words(removed: str, added: str) -> bool:
-    """mutmut puts XX around a text, or writes it in small or capital letters."""
-    plain = added.replace('"XX', '"').replace('XX"', '"').replace("'XX", "'").replace("XX'", "'")
-    return (plain == removed and added != removed) or (
-        added.lower() == removed.lower() and '"' in removed and " " in removed.partition('"')[2]
+    """A sentence that mutmut puts XX around, or writes in small or capital letters.
+
+    A word alone may be a key or a name that others compare: that is no sentence.
+    """
+    before, after = _TEXT.split(removed), _TEXT.split(added)
+    if len(before) != len(after) or before[::2] != after[::2]:
+        return False
+    changed = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+    return bool(changed) and all(
+        " " in was[1:-1].strip()
+        and (became == f"{was[0]}XX{was[1:-1]}XX{was[0]}" or became.lower() == was.lower())
+        for was, became in changed
     )

@@ -25,9 +25,13 @@ def test_modules_and_their_tests_are_there():
     [
         ('raise ValueError("is empty")', 'raise ValueError("XXis emptyXX")', "words"),
         ('raise ValueError("is Empty")', 'raise ValueError("is empty")', "words"),
-        ("a = f'x'", "a = f'XXxXX'", "words"),
+        ("a = f'x y'", "a = f'XXx yXX'", "words"),
+        ('said = "a", "b c"', 'said = "a", "B C"', "words"),
+        ("a = f'x'", "a = f'XXxXX'", None),  # a word that is compared is no sentence
+        ('row["kept"] = "it is kept"', 'row["XXkeptXX"] = "it is kept"', None),
+        ('", ".join(words)', '"XX, XX".join(words)', None),
         ("a < b", "a <= b", None),
-        ('kind == "ram"', 'kind == "RAM"', None),  # a word that is compared is no sentence
+        ('kind == "ram"', 'kind == "RAM"', None),
         ('kind == "ram"', 'kind != "ram"', None),
         ("x = 1", "x = 1", None),
         ("zip(a, b, strict=True)", "zip(a, b, strict=None)", "strict"),
