@@ -17,7 +17,7 @@ from hotkit.assets import asset
 from hotkit.errors import ExitCode
 from hotkit.host.inventory import Host
 from tests.lab.boot_faults import FAULTS, NAME, at_shutdown, fault_case, inventory_for
-from tests.lab.cases import sh, told
+from tests.lab.cases import as_json, sh, told
 
 pytestmark = pytest.mark.lab
 
@@ -42,7 +42,7 @@ def machine(up: Host) -> Host:
 @pytest.mark.parametrize("name", HERE)
 def test_it_ends_on_the_stock_entry(up: Host, name: str) -> None:
     case = fault_case(NAMES.index(name))
-    assert case["ok"], case
+    assert case["ok"], as_json(case)
 
 
 def test_an_entry_that_is_gone_when_grub_looks(machine: Host, tmp_path: Path) -> None:

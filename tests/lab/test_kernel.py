@@ -20,7 +20,7 @@ from hotkit.host.inventory import Host
 from hotkit.host.kernelbuild import BuiltKernel
 from hotkit.host.kernelwitness import WITNESSES
 from tests.lab import agent_kills, kernel_cases, nested_cases, tracker_cases
-from tests.lab.cases import NESTED
+from tests.lab.cases import NESTED, as_json
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("lab_tools")]
 
@@ -127,7 +127,7 @@ def test_host_against_guest(machine: tuple[Path, str], tmp_path: Path) -> None:
 def test_killed(machine: tuple[Path, str], number: int) -> None:
     """A short form of `make soak CAMPAIGN=agent-kills`: agent and guard, workload."""
     case = agent_kills.kill_case(number, machine[0], NESTED)
-    assert case["ok"], case
+    assert case["ok"], as_json(case)
 
 
 def test_rollback(machine: tuple[Path, str], built: BuiltKernel) -> None:
