@@ -27,6 +27,46 @@ def test_medians_over_runs_and_the_most_that_moved():
     assert vm_over([]) is None
 
 
+def test_pages_that_nobody_found_accessed_are_none():
+    found = vm_over(
+        [
+            VmSeen(pages=10, moved=2, elsewhere_pages=0),
+            VmSeen(pages=20, moved=6, elsewhere_pages=0, elsewhere_hot=0),
+            VmSeen(pages=90, moved=1),
+        ]
+    )
+    assert found and found.to_dict() == {
+        "pages": 20, "moved": 2, "moved_most": 6, "elsewhere_pages": 0, "elsewhere_share": None,
+    }  # fmt: skip
+    unsaid = vm_over([VmSeen(pages=10, moved=2, elsewhere_pages=8)])
+    assert unsaid and unsaid.elsewhere_share == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "guest", "error", "apart"),
+    [
+        (100.0, 101.0, 0.0, False),  # 1 % is not more than 1 %
+        (100.0, 101.5, 0.25, True),
+        (100.0, 101.5, 0.5, False),
+        (100.0, 98.5, 0.25, True),
+        (100.0, 98.5, 0.5, False),
+    ],
+)
+def test_clocks_are_apart_whatever_the_error(host, guest, error, apart):
+    assert Clocks(host=host, guest=guest, error=error).apart is apart
+
+
+def test_clocks_and_steal_as_json():
+    clocks = [Clocks(host=50.0, guest=48.0, error=0.1), Clocks(host=100.0, guest=103.0)]
+    found = clock_check([*clocks, Clocks(host=10.0, guest=10.0)])
+    assert found and found.to_dict() == {
+        "runs": 3, "largest_difference_s": -2.0, "largest_difference_fraction": -0.04,
+        "runs_beyond_1_percent": 2,
+    }  # fmt: skip
+    steal = steal_of([("off", 10**9), ("on", 5 * 10**9), ("off", 3 * 10**9)])
+    assert steal and steal.to_dict() == {"median_s": 3.0, "most_s": 5.0, "most_arm": "on"}
+
+
 def test_the_largest_difference_of_the_clocks_is_by_share():
     found = clock_check(
         [Clocks(host=100.0, guest=100.5), Clocks(host=1.0, guest=0.98), Clocks(host=0, guest=0)]
@@ -54,6 +94,18 @@ def test_facts_are_one_text_for_each_name():
         "looks": "12 to 14, median 13",
     }
     assert facts_over([]) == {}
+
+
+def test_facts_that_are_no_numbers_are_counted():
+    said = [{"ring": False, "slots": 4, "size": 1.5}, {"ring": True, "slots": "all", "size": 2},
+            {"ring": True, "slots": 4, "size": 2.25}, {"more": 1}]  # fmt: skip
+    assert facts_over(said) == {
+        "ring": "yes (2 runs), no (1 run)",
+        "slots": "4 (2 runs), all (1 run)",
+        "size": "1.5 to 2.25, median 2",
+        "more": "1",
+    }
+    assert facts_over([{"a": True}, {"a": 1}]) == {"a": "yes (1 run), 1 (1 run)"}
 
 
 def test_from_the_journal_of_a_sweep_in_a_guest(tmp_path):
