@@ -63,7 +63,7 @@ def _kvm(vm: Mapping[str, Any]) -> Iterator[Finding]:
 def _paging(vm: Mapping[str, Any], name: str) -> Iterator[Finding]:
     parameter = "ept" if name == INTEL else "npt"
     said = vm["modules"][name]["parameters"].get(parameter)
-    evidence = f"{_path(name, parameter)} is {said}"
+    evidence = _evidence(name, parameter, said)
     if switched_on(said):
         yield fine("nested-paging", f"guests have nested paging ({evidence})")
         return
@@ -81,7 +81,7 @@ def _accessed(vm: Mapping[str, Any], name: str) -> Iterator[Finding]:
         yield fine("ept-ad", "NPT has ordinary page tables: the CPU sets A and D bits in them")
         return
     said = vm["modules"][name]["parameters"].get("eptad")
-    evidence = f"{_path(name, 'eptad')} is {said}"
+    evidence = _evidence(name, "eptad", said)
     if switched_on(said):
         yield fine("ept-ad", f"the CPU sets A and D bits in the EPT ({evidence})")
         return
@@ -99,13 +99,10 @@ def _accessed(vm: Mapping[str, Any], name: str) -> Iterator[Finding]:
 
 def _pml(vm: Mapping[str, Any], name: str | None) -> Iterator[Finding]:
     said = vm["modules"][name]["parameters"].get("pml") if name else None
-    if name and switched_on(said):
-        yield fine("pml", f"kvm-dirty will measure PML ({_path(name, 'pml')} is {said})")
+    evidence = _evidence(name or _others(vm) or "kvm", "pml", said)
+    if switched_on(said):
+        yield fine("pml", f"kvm-dirty will measure PML ({evidence})")
         return
-    if name and said:
-        evidence = f"{_path(name, 'pml')} is {said}"
-    else:
-        evidence = f"{name or _others(vm) or 'kvm'} has no parameter pml"
     if name and said and "pml" in vm["pmu"]["vmx_flags"]:
         fix = f"for PML: {reload(vm, name, 'eptad=1 pml=1')}"
     elif name == INTEL:
@@ -117,7 +114,7 @@ def _pml(vm: Mapping[str, Any], name: str | None) -> Iterator[Finding]:
 
 def reload(vm: Mapping[str, Any], name: str, parameters: str) -> str:
     """The command that gives a module other parameters: no VM may run meanwhile."""
-    if vm["modules"].get(name, {}).get("loadable"):
+    if vm["modules"][name]["loadable"]:
         return f"modprobe -r {name} && modprobe {name} {parameters}"
     words = " ".join(f"{name}.{word}" for word in parameters.split())
     return f"{words} on the kernel's command line: {name} is built in"
@@ -127,5 +124,7 @@ def _others(vm: Mapping[str, Any]) -> str:
     return ", ".join(item for item in vm["modules"] if item not in ("kvm", INTEL, AMD))
 
 
-def _path(module: str, parameter: str) -> str:
-    return f"/sys/module/{module}/parameters/{parameter}"
+def _evidence(module: str, parameter: str, said: str | None) -> str:
+    if said is None:
+        return f"{module} has no parameter {parameter}"
+    return f"/sys/module/{module}/parameters/{parameter} is {said}"
