@@ -61,7 +61,7 @@ def _entry(layout: Layout, observed: Observed) -> Iterator[Cause]:
         return  # booted by somebody else's entry, but with our memory: the entry check says so
     if any(_matches(layout, observed)):
         return
-    states = {
+    states: dict[str | None, str] = {
         "armed": "the entry was armed: it did not boot, or it fell back",
         "trial": "the trial boot did not hold, and the machine fell back",
         "fell-back": "the trial boot fell back",
@@ -70,7 +70,7 @@ def _entry(layout: Layout, observed: Observed) -> Iterator[Cause]:
         "verified": "the layout was booted once, and the machine has been rebooted since",
         "committed": "the layout is the default entry, and yet another one was booted",
     }
-    recorded = states.get(observed.state or "", "hotkit has no record on this host")
+    recorded = states.get(observed.state, "hotkit has no record on this host")
     yield Cause(
         kind="stock-entry",
         sentence=f"The stock entry (or somebody's own) runs: {recorded}.",
@@ -156,18 +156,29 @@ def _caps(layout: Layout, observed: Observed) -> Iterator[Cause]:
         return
     outcome = memmap.apply(observed.topology.firmware, observed.cmdline)
     wanted = {entry.token for entry in memmap.apply((), layout.args).entries}
-    caps = [e for e in outcome.entries if e.kind is memmap.Kind.CAP and e.token not in wanted]
-    limits = [entry.range.start for entry in caps if entry.range is not None]
+    limits = {
+        entry.token: entry.range.start
+        for entry in outcome.entries
+        if entry.kind is memmap.Kind.CAP and entry.range and entry.token not in wanted
+    }
     if not limits:
         return
-    lowest = min(caps, key=lambda entry: entry.range.start if entry.range else 1 << 64)
-    found = observed.system_ram or RangeSet()
+    lowest = min(limits, key=lambda token: limits[token])
+    found = observed.system_ram
+    left = f" ({format_size(found.size_bytes)} of System RAM are left)." if found else "."
+    capped = f"All RAM is capped at {format_size(limits[lowest])}"
+    if lowest.startswith("mem="):
+        yield Cause(
+            kind="capped",
+            sentence=f"{capped}: {lowest} is on the command line{left}",
+            advice="Take it out of the entry: the layout needs no mem=.",
+        )
+        return
     yield Cause(
         kind="capped",
         sentence=(
-            f"All RAM is capped at {format_size(min(limits))}: {lowest.token} has no operator "
-            "that the kernel can read, so it works as mem= does"
-            + (f" ({format_size(found.size_bytes)} of System RAM are left)." if found else ".")
+            f"{capped}: {lowest} has no operator that the kernel can read, so it works as mem= "
+            f"does{left}"
         ),
         advice="memmap= needs $, %, @, # or ! behind the size.",
     )
