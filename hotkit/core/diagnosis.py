@@ -185,6 +185,8 @@ def _caps(layout: Layout, observed: Observed) -> Iterator[Cause]:
 
 
 def _cpus(layout: Layout, observed: Observed) -> Iterator[Cause]:
+    if not layout.cpus:
+        return  # any will do
     limit = cmdline.cpu_limit(observed.cmdline)
     late = sorted(set(observed.cpus_online) - set(layout.cpus))
     if limit is None or not late or len(observed.cpus_online) <= limit:

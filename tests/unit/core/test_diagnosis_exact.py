@@ -321,6 +321,12 @@ def test_without_a_limit_no_cpu_is_late():
     assert only("late-cpus", line, cpus_online=tuple(range(8))) == []
 
 
+def test_where_any_cpus_will_do_none_is_late():
+    free = replace(LAYOUT, cpus=())
+    line = GOOD_LINE.replace(LAYOUT.token, free.token)
+    assert only("late-cpus", line, free, cpus_online=tuple(range(8))) == []
+
+
 OTHER_FIRMWARE = Cause(
     kind="other-firmware",
     sentence="The command line did what it says, but the firmware's memory map is not the one that"
