@@ -109,7 +109,7 @@ def _outside(facts: MemoryFacts, first_chunk_bytes: int) -> MemoryItem | None:
     """RAM that is gone before MemTotal is counted; struct pages of RAM are most of it."""
     present = sum(facts.present_bytes.values())
     size = present - facts.meminfo["MemTotal"]
-    if not present or size <= 0:
+    if size <= 0:
         return None
     known = [
         ("struct pages of RAM (1/64 of it)", present // _STRUCT_PAGES_SHARE),
