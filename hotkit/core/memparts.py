@@ -46,8 +46,9 @@ def page_cache(facts: MemoryFacts) -> MemoryItem:
         kind=Kind.RAM,
         source="meminfo Cached - Shmem + Buffers",
         nodes=per_node(facts, "FilePages", lambda of: _file_pages(of) - of.get("Shmem", 0)),
-        note=_of_it(meminfo, ("Buffers", "block devices"), ("Dirty", "dirty"), ("Mapped", "mapped"))
-        or None,
+        note=_of_it(
+            meminfo, ("Buffers", "block devices"), ("Dirty", "dirty"), ("Mapped", "mapped")
+        ),
         scales_with="what is read; freed when somebody needs it",
     )
     return MemoryItem(
@@ -89,7 +90,7 @@ def _swap_cache(of: Fields) -> int:
 
 def processes_anonymous(facts: MemoryFacts) -> MemoryItem:
     """AnonPages: heaps and stacks of processes."""
-    huge = facts.meminfo.get("AnonHugePages", 0)
+    huge = facts.meminfo.get("AnonHugePages")
     return MemoryItem(
         name="anonymous memory of processes",
         size_bytes=facts.meminfo.get("AnonPages", 0),
@@ -126,7 +127,7 @@ def slab(facts: MemoryFacts) -> MemoryItem:
         kind=Kind.RAM,
         source="meminfo Slab",
         nodes=_field(facts, "Slab"),
-        note=_of_it(facts.meminfo, ("SReclaimable", "reclaimable")) or None,
+        note=_of_it(facts.meminfo, ("SReclaimable", "reclaimable")),
         next_command=None if caches else "cat /proc/slabinfo (as root)",
         children=tuple(children),
     )
@@ -263,9 +264,9 @@ def largest(items: Iterable[MemoryItem]) -> list[MemoryItem]:
     return sorted(items, key=lambda item: (-item.size_bytes, item.name))
 
 
-def _of_it(meminfo: Fields, *fields: tuple[str, str]) -> str:
-    """ "9.2 MiB of it block devices": views of an item that are not its parts."""
+def _of_it(meminfo: Fields, *fields: tuple[str, str]) -> str | None:
+    """ "of it 9.2 MiB block devices": views of an item that are not its parts."""
     said = [
         f"{meminfo[field] / MIB:.1f} MiB {word}" for field, word in fields if meminfo.get(field)
     ]
-    return ", ".join(said) and "of it " + ", ".join(said)
+    return "of it " + ", ".join(said) if said else None
