@@ -121,13 +121,14 @@ def _iommu(facts: MemoryFacts) -> Iterator[Suspect]:
 
 def _zram(facts: MemoryFacts) -> Iterator[Suspect]:
     name = "zram"
+    swap = facts.meminfo.get("SwapTotal")
     if facts.zones is not None:
         size = sum(zone.zspages for zone in facts.zones) * PAGE_BYTES
         yield Suspect(name=name, fit=Fit.MEASURED, size_bytes=size, sentence="zoneinfo counts it")
-    elif facts.meminfo.get("SwapTotal") == 0:
+    elif swap == 0:
         sentence = "there is no swap (a file system on it apart)"
         yield Suspect(name=name, fit=Fit.NONE, sentence=sentence)
-    elif facts.meminfo.get("SwapTotal", -1) == facts.meminfo.get("SwapFree", -2):
+    elif swap is not None and swap == facts.meminfo.get("SwapFree"):
         sentence = "nothing is swapped out (a file system on it apart)"
         yield Suspect(name=name, fit=Fit.NONE, sentence=sentence)
     else:

@@ -78,7 +78,7 @@ def pmem_suspects(facts: MemoryFacts, gap: int, in_tree: bool) -> Iterator[Suspe
         why = f"sharing them came with 5.19, this is {facts.kernel_release}"
         yield Suspect(name=f"{name}, 1/256", fit=Fit.NONE, sentence=why)
     else:
-        tables = pmem * _TABLES_PER_GIB // GIB
+        tables = pmem / GIB * _TABLES_PER_GIB
         yield _fit(
             f"{name}, 1/256",
             pmem // 256,
@@ -124,7 +124,7 @@ def direct_map(facts: MemoryFacts) -> Suspect | None:
             "is not in this capture",
             next_command=_ASK,
         )
-    if mapped - ram < pmem * (1 - _MAPPED_SHARE):
+    if mapped - ram < pmem - pmem * _MAPPED_SHARE:
         return Suspect(
             name="PMEM in the direct map",
             fit=Fit.NONE,
@@ -184,5 +184,5 @@ def _fit(name: str, size: int, gap: int, what: str) -> Suspect:
     return compared(name, size, gap, what, _ASK)
 
 
-def _mib(size: int) -> str:
+def _mib(size: float) -> str:
     return f"{size / MIB:.1f} MiB"
