@@ -136,6 +136,7 @@ def _counters(facts: MemoryFacts, vmalloc: Vmalloc) -> Iterable[MemoryItem]:
         scales_with="online CPUs, and RAM",
     )
     zswap = facts.meminfo.get("Zswap", 0)
+    buffers = facts.trace_buffers or ()
     yield MemoryItem(
         name="zram",
         size_bytes=max(0, sum(compressed.values()) - zswap),
@@ -154,14 +155,14 @@ def _counters(facts: MemoryFacts, vmalloc: Vmalloc) -> Iterable[MemoryItem]:
     )
     yield MemoryItem(
         name="trace buffers",
-        size_bytes=sum(item.size_bytes for item in facts.trace_buffers or ()),
+        size_bytes=sum(item.size_bytes for item in buffers),
         kind=Kind.RAM,
         source="tracefs per_cpu/*/buffer_size_kb",
         scales_with="CPUs",
         children=tuple(
             MemoryItem(name=item.name, size_bytes=item.size_bytes, kind=Kind.RAM, source="tracefs")
-            for item in facts.trace_buffers or ()
-            if len(facts.trace_buffers or ()) > 1
+            for item in buffers
+            if len(buffers) > 1
         ),
     )
     yield MemoryItem(
