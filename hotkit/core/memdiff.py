@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +114,7 @@ def diff(left: MemoryFacts, right: MemoryFacts) -> MemoryDiff:
     nodes = tuple(_node(node, left, right) for node in sorted(set(left.nodes) | set(right.nodes)))
     items: tuple[ItemDiff, ...] = ()
     if not totals_only(left) and not totals_only(right):
-        items = tuple(_items(list(accounts[0].items), list(accounts[1].items)))
+        items = tuple(_items(accounts[0].items, accounts[1].items, first=True))
     changes = {node.node: node.delta for node in nodes if node.delta is not None}
     return MemoryDiff(
         left=accounts[0],
@@ -145,38 +145,40 @@ def _node(node: int, left: MemoryFacts, right: MemoryFacts) -> NodeDiff:
     )
 
 
-def _items(left: list[MemoryItem], right: list[MemoryItem], depth: int = 0) -> Iterator[ItemDiff]:
+def _items(
+    left: Iterable[MemoryItem], right: Iterable[MemoryItem], *, first: bool
+) -> Iterator[ItemDiff]:
     """All items of the first level, whatever has changed below; the largest change first."""
     both: dict[str, tuple[MemoryItem | None, MemoryItem | None]] = {
-        _key(item, depth): (item, None) for item in left
+        _key(item, first): (item, None) for item in left
     }
     for item in right:
-        key = _key(item, depth)
+        key = _key(item, first)
         both[key] = (both.get(key, (None, None))[0], item)
-    found = [_pair(name, a, b, depth) for name, (a, b) in both.items()]
+    found = [_pair(name, a, b) for name, (a, b) in both.items()]
     found.sort(key=lambda item: (-abs(item.delta), item.name))
     for change in found:
-        if depth == 0 or abs(change.delta) >= _SMALL_BYTES:
+        if first or abs(change.delta) >= _SMALL_BYTES:
             yield change
 
 
-def _key(item: MemoryItem, depth: int) -> str:
+def _key(item: MemoryItem, first: bool) -> str:
     # Where no source beside meminfo has a name for any of it, the item stands without its parent.
-    return NO_FIELD if depth == 0 and item.kind is Kind.UNEXPLAINED else item.name
+    return NO_FIELD if first and item.kind is Kind.UNEXPLAINED else item.name
 
 
-def _pair(name: str, left: MemoryItem | None, right: MemoryItem | None, depth: int) -> ItemDiff:
+def _pair(name: str, left: MemoryItem | None, right: MemoryItem | None) -> ItemDiff:
     nodes: dict[int, int] = {}
     if left is not None and right is not None:
         nodes = {
             node: right.nodes[node] - left.nodes[node] for node in left.nodes if node in right.nodes
         }
-    parts = [list(item.children) if item else [] for item in (left, right)]
+    parts = [item.children if item else () for item in (left, right)]
     return ItemDiff(
         name=name,
         left_bytes=left.size_bytes if left else 0,
         right_bytes=right.size_bytes if right else 0,
         nodes=nodes,
         # Parts that one capture does not tell apart are not 0 in it.
-        children=tuple(_items(parts[0], parts[1], depth + 1)) if all(parts) else (),
+        children=tuple(_items(*parts, first=False)) if all(parts) else (),
     )
