@@ -100,7 +100,6 @@ def _unsupported(family: str) -> Loader:
 
 
 def _problems(boot: Mapping[str, Any], grubenv: bytes | None) -> list[Problem]:
-    problems: list[Problem] = []
     text = boot.get("grub_cfg")
     if not text:
         return [Problem("there is no readable grub.cfg", "run as root; run update-grub once")]
@@ -108,7 +107,7 @@ def _problems(boot: Mapping[str, Any], grubenv: bytes | None) -> list[Problem]:
         menu = read_menu(text, parse_grubenv(grubenv) if grubenv else None)
     except HotkitError as error:
         return [Problem(f"grub.cfg: {error.message}", "run grub-script-check on it")]
-    problems += _menu_problems(menu)
+    problems = _menu_problems(menu)
     if boot.get("grubenv_problem"):
         problems.append(
             Problem(
