@@ -12,6 +12,12 @@ from hotkit.errors import HotkitError
 
 OUR_PREFIX = "hotkit-"
 
+# grub_strtoull() with base 0 (grub-core/kern/misc.c of 2.06): hexadecimal, octal, decimal. `08` is
+# 8, `0x` alone no number, and no menu has a place of more than 18 figures.
+_NUMBER = re.compile(
+    r"[ \t\r\n]*(?:0x([0-9a-fA-F]+)|0([0-7]+)|(0[89][0-9]{0,16}|[1-9][0-9]{0,17}|0(?!x)))"
+)
+
 # Options of menuentry that take a value (grub-core/commands/menuentry.c of 2.06).
 _WITH_VALUE = ("--class", "--users", "--hotkey", "--source", "--id")
 
@@ -92,9 +98,10 @@ class Menu:
 
 def _choose(entries: tuple[MenuEntry, ...], depth: int, name: str) -> int | None:
     """The place of the first entry of one menu that `name` means, or None."""
-    if number := re.match(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*", name):
-        # strtoul with base 0 stops at the first character that is no digit: `2hotkit` is 2.
-        wanted = int(re.sub(r"^0(?=[0-7])", "0o", number[0][:18]), 0)
+    if number := _NUMBER.match(name):
+        # It stops at the first character that is no digit: `2hotkit` is 2.
+        found = zip(number.groups(), (16, 8, 10), strict=True)
+        wanted = next(int(digits, base) for digits, base in found if digits)
         return next((wanted for item in entries if item.places[depth] == wanted), None)
     return next((item.places[depth] for item in entries if name in item.names[depth]), None)
 
@@ -168,7 +175,9 @@ def _menu_options(arguments: list[str]) -> tuple[str | None, tuple[str, ...], tu
         if item == "--":
             params += pending
         elif item in _WITH_VALUE:
-            value = next(pending, "")
+            value = next(pending, None)
+            if value is None:
+                return None, (), ()  # GRUB misses it, and adds no entry
             identity = value if item == "--id" else identity
         elif item.startswith("--id="):
             identity = item.removeprefix("--id=")
