@@ -92,7 +92,7 @@ def extend_linux(entry: MenuEntry, text: str) -> str:
     linux, _ = _linux_of(entry)
     ours = [word for word in linux.words if word.raw.startswith(f"{TOKEN_NAME}=")]
     end = ours[0].start if ours else linux.end
-    return entry.body[:end].rstrip(" ") + text + entry.body[linux.end :]
+    return entry.body[:end] + text + entry.body[linux.end :]
 
 
 def _linux_of(entry: MenuEntry) -> tuple[Command, list[Command]]:
