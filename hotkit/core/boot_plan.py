@@ -103,13 +103,7 @@ def entry_plan(
     arguments = [check_argument(item) for item in boot_arguments(layout, extra)]
     menu = read_menu(boot["grub_cfg"], parse_grubenv(raw_grubenv) if raw_grubenv else None)
     stock = stock_entry(menu)
-    _check_unattended(menu, stock)
-    derived = derive(stock, arguments, kernel=kernel, initrd=initrd)
-    if len(derived.cmdline) > MAX_LENGTH:
-        raise HotkitError(
-            f"the command line would have {len(derived.cmdline)} characters; the kernel keeps "
-            f"{MAX_LENGTH}"
-        )
+    derived = _derived(menu, stock, arguments, kernel, initrd)
     if method == "entry":
         return _own_entry(boot, layout, menu, stock, derived, arguments)
     if method == "defaults":
@@ -126,11 +120,29 @@ def _decoded(grubenv: str) -> bytes:
         raise HotkitError("GRUB's environment block in the facts is no base64") from error
 
 
-def _check_unattended(menu: Menu, stock: MenuEntry) -> None:
-    """A trial must boot, and fall back, with nobody at the console."""
-    if menu.variables.get("superusers") and not stock.unrestricted:
+def _derived(
+    menu: Menu,
+    entry: MenuEntry,
+    arguments: Sequence[str],
+    kernel: str | None = None,
+    initrd: str | None = None,
+) -> Derived:
+    """What comes of an entry that boots unattended, on a line that the kernel keeps whole."""
+    _check_unattended(menu, entry)
+    derived = derive(entry, arguments, kernel=kernel, initrd=initrd)
+    if len(derived.cmdline) > MAX_LENGTH:
         raise HotkitError(
-            "GRUB asks for a password before it boots the stock entry, so no boot is unattended",
+            f"the command line would have {len(derived.cmdline)} characters; the kernel keeps "
+            f"{MAX_LENGTH}"
+        )
+    return derived
+
+
+def _check_unattended(menu: Menu, entry: MenuEntry) -> None:
+    """A trial must boot, and fall back, with nobody at the console."""
+    if menu.variables.get("superusers") and not entry.unrestricted:
+        raise HotkitError(
+            f"GRUB asks for a password before it boots {entry.title!r}, so no boot is unattended",
             hint="add --unrestricted to the entries (CLASS in /etc/grub.d/10_linux)",
         )
     if menu.variables.get("timeout", "").startswith("-"):
@@ -226,9 +238,9 @@ def _defaults(
                 "reach the machine's console",
             )
         target = generated[0]
-        derived = derive(target, arguments)
-    dropped = [item for item in derived.findings if item.startswith("left out of the stock")]
-    if any("layout decides" in item for item in dropped):
+        derived = _derived(menu, target, arguments)
+    dropped = [item for item in derived.findings if item.endswith("(the layout decides it)")]
+    if dropped:
         raise HotkitError(
             f"{dropped[0]}: a drop-in cannot take an argument out again",
             hint="remove it from /etc/default/grub first, or use method entry",
@@ -263,5 +275,5 @@ def _from_10_linux(entry: MenuEntry) -> bool:
 def _dropin_value(default_grub: str, dropin: str) -> str:
     """What our drop-in adds to GRUB_CMDLINE_LINUX_DEFAULT once sh has read both files."""
     before = source(default_grub, name="/etc/default/grub").get(_CMDLINE_VARIABLE, "")
-    after = source(dropin, {_CMDLINE_VARIABLE: before}, name=DROPIN_PATH)[_CMDLINE_VARIABLE]
+    after = source(dropin, {_CMDLINE_VARIABLE: before})[_CMDLINE_VARIABLE]
     return after.removeprefix(before)
