@@ -91,8 +91,8 @@ def ending_of(console_text: str, token: str | None = None) -> Ending:
         sentence = f"the layout came up and could not be reached: {_reach(wanted)}"
         return Ending(kind="no-ssh", sentence=sentence, lines=_last(wanted))
     last = _last(wanted)
-    ended = f", after: {_STAMP.sub('', last[-1])}" if last else ""
-    return Ending(kind="hang", sentence=f"the boot stopped without a word{ended}", lines=last)
+    sentence = f"the boot stopped without a word, after: {_STAMP.sub('', last[-1])}"
+    return Ending(kind="hang", sentence=sentence, lines=last)
 
 
 def last_line(console_text: str) -> str:

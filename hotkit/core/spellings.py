@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hotkit.core import sh_lexer
+from hotkit.core.blscfg import expand_options
 from hotkit.core.grub_eval import kernel_cmdline
 from hotkit.errors import HotkitError
 
@@ -117,9 +118,11 @@ def _arrivals(spelling: Spelling, argument: str, following: str, title: str) -> 
     try:
         if spelling.where == "default_grub":
             for params in (sh_lexer.MKCONFIG_PARAMS, ()):
-                yield _grub(sh_lexer.source(f"v={text}\n", params=params)["v"], title)
+                value = sh_lexer.source(f"v={text}\n", params=params).get("v")
+                if value is not None:  # else it is the output of a command
+                    yield _grub(value, title)
         elif spelling.where == "bls":
-            yield _grub(_expand_val(f"{text} {following}"), title)
+            yield _grub(expand_options(f"{text} {following}", understands_escape=False), title)
         else:
             yield _grub(text, title)
     except HotkitError:
@@ -129,12 +132,6 @@ def _arrivals(spelling: Spelling, argument: str, following: str, title: str) -> 
 def _grub(text: str, title: str) -> str:
     """What `linux` in a menuentry of that title hands the kernel."""
     return kernel_cmdline(f"linux /k {text}\n", params=(title,)).removeprefix("BOOT_IMAGE=/k ")
-
-
-def _expand_val(text: str) -> str:
-    """expand_val() of blscfg.c (rhboot grub2 before May 2025) when no such variable is set: the
-    name goes, and one space behind it."""
-    return re.sub(r"\$[A-Za-z0-9_]* ?", "", text)
 
 
 def _pattern(text: str) -> str:
