@@ -81,8 +81,7 @@ def ending_of(console_text: str, token: str | None = None) -> Ending:
     for kind, pattern, sentence in _TABLE:
         found = re.search(pattern, wanted, re.MULTILINE)
         if found:
-            said = sentence.format(*(group or "" for group in found.groups()),
-                                   **_circumstances(wanted, found))  # fmt: skip
+            said = sentence.format(*found.groups(), **_circumstances(wanted, found))
             return Ending(kind=kind, sentence=said, lines=_around(wanted, found.start()))
     if not _KERNEL_SAID.search(wanted):
         sentence = "the kernel was loaded and never said a word: mostly too little memory to begin"
@@ -143,7 +142,7 @@ def _never_started(loader: str, text: str, boots: list[_Boot]) -> Ending:
     for kind, pattern, sentence in _GRUB:
         found = re.search(pattern, loader, re.MULTILINE)
         if found:
-            said = sentence.format(*(group or "" for group in found.groups()))
+            said = sentence.format(*found.groups())
             return Ending(kind=kind, sentence=said, lines=_around(loader, found.start()))
     if boots:
         line = boots[0].cmdline or boots[0].title or ""
@@ -175,7 +174,7 @@ def _reach(boot: str) -> str:
 
 
 def _around(text: str, at: int) -> tuple[str, ...]:
-    number = text.count("\n", 0, at)
+    number = text[:at].count("\n")
     lines = text.split("\n")
     kept = [line.rstrip() for line in lines[max(0, number - 3) : number + _LINES - 3]]
     return tuple(line for line in kept if line)

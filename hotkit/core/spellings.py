@@ -116,17 +116,23 @@ def _arrivals(spelling: Spelling, argument: str, following: str, title: str) -> 
         yield text
         return
     try:
-        if spelling.where == "default_grub":
-            for params in (sh_lexer.MKCONFIG_PARAMS, ()):
-                value = sh_lexer.source(f"v={text}\n", params=params).get("v")
-                if value is not None:  # else it is the output of a command
-                    yield _grub(value, title)
-        elif spelling.where == "bls":
-            yield _grub(expand_options(f"{text} {following}", understands_escape=False), title)
-        else:
-            yield _grub(text, title)
+        for read in _readings(spelling, text, following):
+            yield _grub(read, title)
     except HotkitError:
         return
+
+
+def _readings(spelling: Spelling, text: str, following: str) -> list[str]:
+    """What the layer before GRUB makes of it; without what needs the output of a command."""
+    if spelling.where == "default_grub":
+        sourced = (
+            sh_lexer.source(f"v={text}\n", params=params)
+            for params in (sh_lexer.MKCONFIG_PARAMS, ())
+        )
+        return [found["v"] for found in sourced if "v" in found]
+    if spelling.where == "bls":
+        return [expand_options(f"{text} {following}", understands_escape=False)]
+    return [text]
 
 
 def _grub(text: str, title: str) -> str:

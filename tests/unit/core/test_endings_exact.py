@@ -178,7 +178,7 @@ def test_lines_are_shown_without_spaces_at_their_end_and_none_that_is_empty():
 
 def test_what_grub_said_around_its_error_is_shown():
     lines = [f"line {number}" for number in range(9)]
-    found = ending_of("\n".join([*lines, "error: no such device: x.", "y"]))
+    found = ending_of("\n".join(["", *lines, "error: no such device: x.", "y"]))
     assert found.lines == ("line 6", "line 7", "line 8", "error: no such device: x.", "y")
 
 
