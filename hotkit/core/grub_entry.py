@@ -72,8 +72,10 @@ def derive(
             findings.append(f"left out: {command.name!r}, which writes the environment block")
             edits.append((command.start, command.end, "true"))
         elif kernel and command.name in INITRD_COMMANDS:
-            new = f"{command.words[0].raw} {grub_word(_grub_path(initrd, stock_kernel))}"
-            edits.append((command.start, command.end, new if initrd else "true"))
+            new = "true"
+            if initrd:
+                new = f"{command.words[0].raw} {grub_word(_grub_path(initrd, stock_kernel))}"
+            edits.append((command.start, command.end, new))
         elif kernel and command.name == "echo":
             # It names the stock kernel's version.
             edits.append((command.start, command.end, "true"))
@@ -116,7 +118,8 @@ def _kept(
     """The stock arguments that go into our entry: none that the layout decides, or gives itself."""
     dropped = {*_DROPPED, *replaced_by(ours)}
     kept: list[Word] = []
-    for position, word in enumerate(base):
+    for_init = False
+    for word in base:
         text = word.literal
         if text is None:
             if set(word.variables) <= set(_COSMETIC):
@@ -126,6 +129,10 @@ def _kept(
                 f"menuentry {entry.title!r}: the argument {word.raw} depends on a GRUB variable, "
                 "so the command line cannot be predicted",
             )
+        for_init = for_init or text == "--"
+        if for_init:
+            kept.append(word)
+            continue
         parsed = cmdline.parse(text)
         name = parsed[0].name.replace("-", "_") if parsed else text
         if name == TOKEN_NAME:
@@ -140,8 +147,6 @@ def _kept(
         if name in dropped or text in ours:
             findings.append(f"left out of the stock arguments: {text} (the layout decides it)")
             continue
-        if text == "--":
-            return [*kept, *base[position:]]
         kept.append(word)
     return kept
 
@@ -155,16 +160,14 @@ def _part_at_dashes(words: Sequence[Word]) -> tuple[list[Word], list[Word]]:
 
 
 def _texts(words: Sequence[Word]) -> list[str]:
-    return [word.literal or "" for word in words]
+    return [text for word in words if (text := word.literal) is not None]
 
 
-def _grub_path(path: str | None, stock_kernel: str) -> str:
+def _grub_path(path: str, stock_kernel: str) -> str:
     """A file below /boot as GRUB names it, next to the stock kernel.
 
     Where /boot is a file system of its own, GRUB calls /boot/vmlinuz just /vmlinuz.
     """
-    if path is None:
-        return ""
     if not path.startswith("/boot/"):
         raise HotkitError(f"{path} is not below /boot, where GRUB finds kernels")
     return stock_kernel.rpartition("/")[0] + path.removeprefix("/boot")

@@ -154,13 +154,13 @@ def test_what_only_decides_how_the_console_looks_is_left_out():
     assert found.body == " linux /k a d ours"
 
 
-@pytest.mark.parametrize("word", ["$x", "root=${x}", "$vt_handoff$x"])
+@pytest.mark.parametrize("word", ["$x", "root=${x}", "$vt_handoff$x", "-- $x"])
 def test_an_argument_that_only_the_machine_knows_is_refused(word):
     with pytest.raises(HotkitError) as caught:
         derive(entry(f" linux /k a {word}"), ["ours"])
     assert caught.value.message == (
-        f"menuentry 'Stock': the argument {word} depends on a GRUB variable, so the command line "
-        "cannot be predicted"
+        f"menuentry 'Stock': the argument {word.removeprefix('-- ')} depends on a GRUB variable, "
+        "so the command line cannot be predicted"
     )
 
 
@@ -171,6 +171,10 @@ def test_what_is_behind_the_dashes_goes_to_init_as_it_is():
     assert found.cmdline == 'BOOT_IMAGE=/k a ours -- mem=1G numa=off "b c"'
     assert found.findings == ()
     assert derive(entry(" linux /k --"), ["ours"]).cmdline == "BOOT_IMAGE=/k ours --"
+    # Words that are empty arrive as such, on either side.
+    found = derive(entry(" linux /k '' -- '' b $vt_handoff"), ["ours"])
+    assert found.cmdline == "BOOT_IMAGE=/k  ours --  b"
+    assert found.findings == ("left out of the stock arguments: $vt_handoff",)
 
 
 def test_commands_that_write_the_environment_block_are_left_out():
