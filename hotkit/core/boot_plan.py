@@ -31,7 +31,6 @@ from hotkit.errors import HotkitError
 DROPIN_PATH = "/etc/default/grub.d/zz-hotkit.cfg"
 # A kernel that panics in the layout comes back to the stock entry by itself after ten seconds.
 TRIAL_ARGUMENTS = ("panic=10",)
-_CMDLINE_VARIABLE = "GRUB_CMDLINE_LINUX_DEFAULT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +245,10 @@ def _defaults(
             hint="remove it from /etc/default/grub first, or use method entry",
         )
     dropin = grub_dropin(arguments)
-    value = _dropin_value(boot.get("default_grub") or "", dropin)
+    # More than assignments might keep sh from what comes behind them: refused.
+    source(boot.get("default_grub") or "", name="/etc/default/grub")
+    # The drop-in adds the same to whatever stood there before.
+    value = source(dropin)["GRUB_CMDLINE_LINUX_DEFAULT"]
     # 10_linux puts GRUB_CMDLINE_LINUX_DEFAULT last, verbatim; our drop-in is the last of grub.d.
     linux = extend_linux(target, value)
     predicted = predicted_cmdline(replace(target, body=linux), menu)
@@ -270,10 +272,3 @@ def _defaults(
 
 def _from_10_linux(entry: MenuEntry) -> bool:
     return entry.id.startswith("gnulinux-")
-
-
-def _dropin_value(default_grub: str, dropin: str) -> str:
-    """What our drop-in adds to GRUB_CMDLINE_LINUX_DEFAULT once sh has read both files."""
-    before = source(default_grub, name="/etc/default/grub").get(_CMDLINE_VARIABLE, "")
-    after = source(dropin, {_CMDLINE_VARIABLE: before})[_CMDLINE_VARIABLE]
-    return after.removeprefix(before)
