@@ -17,7 +17,7 @@ _CONTROLS = re.compile(
 
 def plain(text: str) -> str:
     """`text` with its lines and tabs kept; what would move a cursor or hide a word is left out."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+    return _CONTROLS.sub("", _ESCAPES.sub("", text))
 
 
 def plain_line(text: str, limit: int = 300) -> str:
