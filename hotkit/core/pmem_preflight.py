@@ -63,10 +63,10 @@ def pmem_refusals(
         return ()
     found: list[Concern] = []
     if tools_missing:
-        found.append(
-            Concern("pmem", f"the slow tier is PMEM, and {' and '.join(tools_missing)} is missing",
-                    f"apt-get install {' '.join(tools_missing)}")
-        )  # fmt: skip
+        are = "is" if len(tools_missing) == 1 else "are"
+        lacks = f"{' and '.join(tools_missing)} {are} missing"
+        advice = f"apt-get install {' '.join(tools_missing)}"
+        found.append(Concern("pmem", f"the slow tier is PMEM, and {lacks}", advice))
     if not slow.emulated:  # its region is there only once the layout runs
         try:
             attachment(slow, regions, layout_block_bytes(layout, virtual=virtual), ours)

@@ -120,7 +120,7 @@ def test_pmem_as_the_slow_tier():
     (missing,) = pmem_refusals(
         real, (region(),), tools_missing=("ndctl", "daxctl"), ours=None, virtual=False
     )
-    assert missing.message == "the slow tier is PMEM, and ndctl and daxctl is missing"
+    assert missing.message == "the slow tier is PMEM, and ndctl and daxctl are missing"
     assert missing.hint == "apt-get install ndctl daxctl"
     (full,) = pmem_refusals(
         real, (region(largest_free_bytes=MIB),), tools_missing=(), ours=None, virtual=False
