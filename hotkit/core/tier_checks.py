@@ -41,7 +41,7 @@ def check_slow_pmem(slow: SlowPmem, observed: Observed) -> Check:
     state = observed.node(slow.node)
     memtotal = state.memtotal_bytes if state else None
     found = f"{_in_blocks(online, observed)} online"
-    if state is not None and memtotal is not None:
+    if memtotal is not None:
         found += f", MemTotal of node {slow.node} {format_size(memtotal)}"
     stray = observed.hotplugged_ram.subtract(whole)
     if not devices:
@@ -92,7 +92,8 @@ def check_tier(layout: Layout, observed: Observed) -> Check:
         return judged(name, expected, "none", True, "This kernel has no memory tiers.")
     ours, theirs = observed.tier_of(slow), observed.tier_of(fast)
     if ours is None or theirs is None:
-        return judged(name, expected, "none", not is_pmem, f"Node {slow} is in no memory tier.")
+        without = slow if ours is None else fast
+        return judged(name, expected, "none", not is_pmem, f"Node {without} is in no memory tier.")
     found = f"memory_tier{ours}, node {fast} in memory_tier{theirs}"
     if observed.demotion is not None:
         found += f"; demotion {'on' if observed.demotion else 'off'}"
