@@ -41,6 +41,11 @@ def test_hosts_work_side_by_side():
     assert plan.total == Total(least_s=40, likely_s=100, most_s=160)
 
 
+def test_a_workload_is_found_by_its_name():
+    plan = sweep(workload("x", lasts(20)), workload("y", lasts(30)), workload("z", lasts(40)))
+    assert [plan.workload(name).name for name in "yzx"] == ["y", "z", "x"]
+
+
 def test_what_cannot_be_told_of_one_cannot_be_told_of_all():
     plan = sweep(workload("x", lasts(20)), workload("y", lasts(None)))
     assert plan.total == Total(least_s=40, likely_s=None, most_s=160)
