@@ -20,9 +20,7 @@ def build_srat(topology: Topology, cpu_nodes: tuple[int, ...]) -> bytes:
         for apic, node in enumerate(cpu_nodes)
     ]
     for item in sorted(topology.affinity, key=lambda item: (item.node, item.range)):
-        flags = _ENABLED
-        flags |= _HOTPLUG if item.hotplug else 0
-        flags |= _NONVOLATILE if item.nonvolatile else 0
+        flags = _ENABLED | _HOTPLUG * item.hotplug | _NONVOLATILE * item.nonvolatile
         parts.append(
             struct.pack(
                 "<BBIHQQIIQ", 1, 40, item.node, 0, item.range.start, item.range.size_bytes,
