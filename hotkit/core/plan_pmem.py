@@ -25,10 +25,10 @@ def distance_to(topology: Topology, profile: Profile, node: int) -> int:
 
 def pmem_node(topology: Topology, profile: Profile) -> int:
     """The node of the slow tier's PMEM: the one named, else the nearest to the fast node."""
-    slow = profile.slow
-    fast = profile.fast.node
+    slow, fast = profile.slow, profile.fast.node
+    assert slow is not None
     candidates = [node for node in topology.nodes if topology.pmem(node) and node != fast]
-    if slow is None or not candidates:
+    if not candidates:
         lacks = (
             f"has it on the fast node {fast} only, where it makes no node of its own"
             if fast is not None and topology.pmem(fast)
