@@ -71,10 +71,13 @@ def check_memtotal(plan: NodePlan, observed: Observed, bounds: tuple[int, int]) 
     if found_bytes is None:
         return unknown(name, expected, "not shown", "The node's meminfo could not be read.")
     found = f"{_kib(found_bytes)} KiB" if state else "node not online"
-    if low <= found_bytes <= high:
+    if found_bytes < low:
+        gap = f"{format_size(low - found_bytes)} below"
+    elif found_bytes > high:
+        gap = f"{format_size(found_bytes - high)} above"
+    else:
         return judged(name, expected, found, True, "Within the model of what the kernel keeps.")
-    side, gap = ("below", low - found_bytes) if found_bytes < low else ("above", found_bytes - high)
-    return judged(name, expected, found, False, f"{format_size(gap)} {side} what the model allows.")
+    return judged(name, expected, found, False, f"{gap} what the model allows.")
 
 
 def check_numactl(layout: Layout, observed: Observed) -> Check:
@@ -102,11 +105,11 @@ def check_numactl(layout: Layout, observed: Observed) -> Check:
         parts.append(f"node {_numbers(wanted - with_ram)} has no RAM")
     if with_ram - wanted:
         parts.append(f"node {_numbers(with_ram - wanted)} has RAM that was not planned")
+    totals = {item.node: item.memtotal_bytes for item in observed.nodes}
     for node in sorted(wanted & with_ram):
-        state, size = observed.node(node), sizes[node]
-        total = state.memtotal_bytes if state else None
+        size, total = sizes[node], totals[node]
         # numactl prints MemTotal in whole MiB, rounded down (numactl.c: hardware()).
-        if total is not None and size // MIB != total // MIB:
+        if total is not None and size != align_down(total, MIB):
             parts.append(f"node {node}: its size is not the node's MemTotal")
     sentence = "; ".join(parts) + "." if parts else "numactl sees the planned nodes."
     return judged("numactl", expected, found or "no node", not parts, sentence)

@@ -146,8 +146,8 @@ class _Reader:
         _known(data, _KEYS, "")
 
     def profile(self) -> Profile:
-        scale = self._count("scale", default=1)
-        cpus = self._count("cpus", default=None)
+        scale = self._count("scale")
+        cpus = self._count("cpus")
         fast, slow = self._tiers()
         align = self._size("align", self.data.get("align", "1M"))
         if align not in ALIGNMENTS:
@@ -157,7 +157,7 @@ class _Reader:
             raise ProfileError("save", "no-pmem takes away the PMEM that the slow tier is made of")
         profile = Profile(
             name=self.name,
-            description=str(self.data.get("description", "")),
+            description=str(self.data.get("description") or ""),
             cpus=cpus,
             cpu_limit=self._one_of("cpu_limit", CPU_LIMITS),
             cpus_on=self._one_of("cpus_on", ("fast", "any")),
@@ -237,7 +237,7 @@ class _Reader:
     def _share(self) -> Fraction:
         text = str(self.data.get("fast_share", "")).strip()
         match = re.fullmatch(r"(\d{1,9})/(\d{1,9})|(\d{1,9}(?:\.\d{1,9})?)%|(0?\.\d{1,18})", text)
-        if not match or match[2] == "0":
+        if not match or (match[2] and int(match[2]) == 0):
             raise ProfileError(
                 "fast_share", f"{text!r} is not a share: write 1/5, 20% or 0.2" if text
                 else "is missing: total needs it (or give fast.size and slow.size)",
@@ -263,8 +263,8 @@ class _Reader:
             raise ProfileError(key, "nothing is left with a size of 0")
         return size
 
-    def _count(self, key: str, default: int | None) -> int | None:
-        value = self.data.get(key, default)
+    def _count(self, key: str) -> int | None:
+        value = self.data.get(key)
         if value is None:
             return None
         if not isinstance(value, int) or isinstance(value, bool):
@@ -294,13 +294,16 @@ class _Reader:
 
     def _extra(self, save: tuple[str, ...], units: tuple[str, ...]) -> tuple[str, ...]:
         value = self.data.get("extra", ())
-        if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             raise ProfileError("extra", "is a list of kernel arguments, one text each")
         for item in value:
             problem = argument_problem(item)
             if problem:
                 raise ProfileError("extra", f"{item!r} cannot be a kernel argument: {problem}")
-            if any(parse(item)[0].named(own) for own in OWN_ARGUMENTS if parse(item)):
+            if item == "--":
+                raise ProfileError("extra", f"{item!r} would give all that follows it to init")
+            (argument,) = parse(item)
+            if any(map(argument.named, OWN_ARGUMENTS)):
                 raise ProfileError("extra", f"{item!r} is the planner's to write, not extra's")
             writer = written_by(save, units, item)
             if writer:

@@ -88,6 +88,10 @@ def test_savings():
         ({"extra": ["nr-cpus=1"]}, "extra", "planner's to write"),
         ({"extra": ['x="y"']}, "extra", "a quote"),
         ({"extra": [1]}, "extra", "a list"),
+        ({"extra": None}, "extra", "a list"),
+        ({"extra": 7}, "extra", "a list"),
+        ({"extra": {"quiet": True}}, "extra", "a list"),
+        ({"extra": ["quiet", "--", "single"]}, "extra", "'--' would give all that follows"),
         ({"scale": 0}, "scale", "is zero"),
         ({"save": "hashes"}, "save", "a list of names"),
         ({"save": ["hash"]}, "save", "known: hashes, memmap-on-memory"),
@@ -114,7 +118,7 @@ def test_bad_profiles(change, key, problem):
 
 
 @pytest.mark.parametrize(
-    "share", ["5", "1/0", "120%", "-1/5", "", "a fifth", None, "2/1", "9" * 5000 + "%"]
+    "share", ["5", "1/0", "1/00", "120%", "-1/5", "", "a fifth", None, "2/1", "9" * 5000 + "%"]
 )
 def test_bad_shares(share):
     with pytest.raises(ProfileError) as caught:
