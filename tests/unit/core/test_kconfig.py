@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from hotkit.core.kconfig import Option, merged, parse_config, parse_fragment, render, unmet
+from hotkit.core.kconfig import (
+    Option,
+    Unmet,
+    merged,
+    parse_config,
+    parse_fragment,
+    render,
+    unmet,
+)
 from hotkit.errors import HotkitError
 
 FRAGMENTS = sorted((Path(__file__).resolve().parents[3] / "kernel/config").glob("*.config"))
@@ -69,3 +77,39 @@ def test_a_text_that_is_not_there_is_empty():
     wanted = [Option("KEYS", '""', "because")]
     assert unmet(wanted, {}) == () == unmet(wanted, {"KEYS": '""'})
     assert unmet(wanted, {"KEYS": '"debian/certs/x.pem"'})
+
+
+def test_an_option_is_read_with_its_reason_and_refused_with_a_hint():
+    (option,) = parse_fragment('  CONFIG_NAME="a # b"  #  why: a = b \n', "f")
+    assert option == Option(name="NAME", value='"a # b"', reason="why: a = b")
+    for text in ("A=y", "A=y z # why", "A = y # why"):
+        with pytest.raises(HotkitError) as caught:
+            parse_fragment(f"\n{text}\n", "f")
+        assert caught.value.message == f"f:2: {text!r} is not like `OPTION=value  # why`"
+        assert caught.value.hint == "each option says why it is there"
+
+
+def test_comments_and_empty_lines_do_not_end_a_fragment():
+    options = parse_fragment("A=y # a\n\n   \n  # comment\nB=m # b\n", "f")
+    assert [option.name for option in options] == ["A", "B"]
+
+
+def test_of_a_config_whole_lines_count():
+    text = 'CONFIG_A=y\n#CONFIG_B=y\n CONFIG_C=y\n# CONFIG_D is not set yet\nCONFIG_E="x=1"\n'
+    assert parse_config(text + "# CONFIG_F is not set\nCONFIG_G=") == {
+        "A": "y", "E": '"x=1"', "F": "n", "G": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "met"),
+    [
+        ("m", "y", True), ("y", "m", False), ("m", "n", False), ("n", "y", False),
+        ("8", "y", False), ("n", None, True), ("m", None, False), ("y", None, False),
+        ('"x"', None, False),
+    ],
+)  # fmt: skip
+def test_which_value_is_as_good_as_another(wanted, found, met):
+    option = Option("A", wanted, "because")
+    config = {} if found is None else {"A": found}
+    assert unmet([option], config) == (() if met else (Unmet(option, found or "n"),))

@@ -1,11 +1,12 @@
 """The series of kernel/patches, and what patch(1) says of one that does not fit."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from hotkit.core.patchseries import Patch, parse_series, read_failure, series_sha256
+from hotkit.core.patchseries import Failure, Patch, parse_series, read_failure, series_sha256
 from hotkit.host.kernelbase import kernel_bases
 
 PATCHES = Path(__file__).resolve().parents[3] / "kernel/patches"
@@ -74,3 +75,51 @@ def test_says_where(tmp_path, text, sentence):
     )  # fmt: skip
     assert done.returncode
     assert read_failure("p.patch", done.stdout + done.stderr).sentence == sentence
+
+
+def test_the_hash_is_that_of_a_line_per_patch():
+    """As `sha256sum` of the file of names and sums would be."""
+    one, two = (hashlib.sha256(text).hexdigest() for text in (b"a", "\u00e9".encode()))
+    whole = hashlib.sha256(f"1 {one}\n2 {two}\n".encode()).hexdigest()
+    assert series_sha256([Patch("1", "a"), Patch("2", "\u00e9")]) == whole
+    assert series_sha256([]) == hashlib.sha256(b"").hexdigest()
+
+
+def test_a_series_ends_names_at_white_space_and_at_a_comment():
+    assert parse_series("  a.patch\t-p0\nb.patch#c#d\n#\n \nc d e") == (
+        "a.patch", "b.patch", "c",
+    )  # fmt: skip
+
+
+MISSING = """\
+can't find file to patch at input line 4
+Perhaps you used the wrong -p or --strip option?
+The text leading up to this was:
+|diff --git a/mm/some.c b/mm/some.c
+|--- a/mm/some.c
+|+++ b/mm/some.c
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "failure"),
+    [
+        ("checking file mm/a.c\nHunk #2 FAILED at 30.\n", ("mm/a.c", 2, 30)),
+        ("patching file 'mm/a b.c'\nHunk #12 FAILED at 345 (different line endings).\n",
+         ("mm/a b.c", 12, 345)),
+        # The first one counts, of the file that was named last.
+        ("checking file a.c\nHunk #1 succeeded at 9.\nchecking file b.c (renamed from c.c)\n"
+         "Hunk #3 FAILED at 4.\nHunk #5 FAILED at 6.\nchecking file d.c\n", ("b.c", 3, 4)),
+        ("Hunk #1 FAILED at 1.\n", ("?", 1, 1)),
+        (MISSING, ("mm/some.c", None, None)),
+        ("checking file a.c\n" + MISSING, ("mm/some.c", None, None)),
+        # A new file's diff has no file before it.
+        ("can't find file to patch at input line 4\n|--- /dev/null\n|+++ b/mm/x/new.c\n",
+         ("mm/x/new.c", None, None)),
+        ("|--- a/mm/gone.c\n|+++ /dev/null\n", ("mm/gone.c", None, None)),
+        ("checking file a.c\ncan't find file to patch at input line 4\n", ("a.c", None, None)),
+        ("", ("?", None, None)),
+    ],
+)  # fmt: skip
+def test_the_first_thing_that_could_not_be_done(output, failure):
+    assert read_failure("p", output) == Failure("p", *failure)
