@@ -37,20 +37,18 @@ def struct_pages_bytes(ram: RangeSet) -> int:
     return touched.size_bytes // SECTION_BYTES * SECTION_COST_BYTES
 
 
-def memtotal_estimate(ram: RangeSet, *, low_node: bool, cpus_possible: int = 0) -> int:
+def memtotal_estimate(ram: RangeSet, *, low_node: bool, cpus_possible: int) -> int:
     """The likely MemTotal of a node that has `ram`; 0 for a node without RAM."""
     taken = LOW_NODE_BYTES + cpus_possible * PER_CPU_BYTES if low_node else OTHER_NODE_BYTES
-    return max(0, ram.size_bytes - struct_pages_bytes(ram) - taken) if ram else 0
+    return max(0, ram.size_bytes - struct_pages_bytes(ram) - taken)
 
 
-def memtotal_bounds(ram: RangeSet, *, low_node: bool, cpus_possible: int = 0) -> tuple[int, int]:
+def memtotal_bounds(ram: RangeSet, *, low_node: bool, cpus_possible: int) -> tuple[int, int]:
     """Between what a node's MemTotal must lie, in bytes, when /proc/iomem shows `ram` there.
 
     The upper end allows nothing but struct pages of sections that the node has to itself; the
     lower end is the estimate minus the doubt.
     """
-    if not ram:
-        return 0, 0
     doubt = LOW_NODE_DOUBT_BYTES if low_node else OTHER_NODE_DOUBT_BYTES
     estimate = memtotal_estimate(ram, low_node=low_node, cpus_possible=cpus_possible)
     # The first and the last section may be shared with, and paid by, a neighbour node.
@@ -59,21 +57,19 @@ def memtotal_bounds(ram: RangeSet, *, low_node: bool, cpus_possible: int = 0) ->
     return max(0, estimate - doubt), high
 
 
-def layout_memtotal_bounds(layout: Layout, cpus_possible: int = 0) -> dict[int, tuple[int, int]]:
+def layout_memtotal_bounds(layout: Layout, cpus_possible: int) -> dict[int, tuple[int, int]]:
     """`memtotal_bounds` for every node of a layout that keeps RAM."""
-    kept = [plan for plan in layout.nodes if plan.predicted]
-    lowest = min((plan.predicted.ranges[0].start for plan in kept), default=0)
+    kept = {plan.node: plan.predicted for plan in layout.nodes if plan.predicted}
+    first = {node: ram.ranges[0].start for node, ram in kept.items()}
     return {
-        plan.node: memtotal_bounds(
-            plan.predicted,
-            low_node=plan.predicted.ranges[0].start == lowest,
-            cpus_possible=cpus_possible,
+        node: memtotal_bounds(
+            ram, low_node=first[node] == min(first.values()), cpus_possible=cpus_possible
         )
-        for plan in kept
+        for node, ram in kept.items()
     }
 
 
-def present_for_managed(wanted_bytes: int, *, low_node: bool, cpus_possible: int = 0) -> int:
+def present_for_managed(wanted_bytes: int, *, low_node: bool, cpus_possible: int) -> int:
     """How much System RAM to keep so that MemTotal is likely `wanted_bytes`: the model inverted."""
     taken = LOW_NODE_BYTES + cpus_possible * PER_CPU_BYTES if low_node else OTHER_NODE_BYTES
     need = wanted_bytes + taken
