@@ -110,14 +110,13 @@ def truth(recording: Recording) -> Floats:
     """
     found = np.full(recording.share.shape, np.nan)
     middle = (recording.since_ns + recording.at_ns) / 2
-    low = np.array([start for start, _ in recording.bins], dtype=np.float64)
-    high = np.array([end for _, end in recording.bins], dtype=np.float64)
+    low, high = np.array(recording.bins, dtype=np.float64).T
     # The last one that has begun counts; the first one also counts before it began: its memory is
     # what the workload was made with.
     for number, phase in enumerate(sorted(recording.phases, key=lambda phase: phase.since_ns)):
         columns = middle >= phase.since_ns if number else np.full(recording.steps, True)
         inside = np.minimum(high, phase.hot_start + phase.hot_bytes)
-        inside = np.clip(inside - np.maximum(low, phase.hot_start), 0, None)
+        inside = np.maximum(inside - np.maximum(low, phase.hot_start), 0)
         found[:, columns] = (inside / recording.bin_bytes)[:, None]
     return found
 
@@ -278,7 +277,7 @@ def _overlap(starts: Floats, ends: Floats, edges: Floats) -> Floats:
     """[i, j]: how much of [starts[i], ends[i]) lies in [edges[j], edges[j + 1])."""
     low = np.maximum(starts[:, None], edges[None, :-1])
     high = np.minimum(ends[:, None], edges[None, 1:])
-    overlap: Floats = np.clip(high - low, 0, None)
+    overlap: Floats = np.maximum(high - low, 0)
     return overlap
 
 
