@@ -58,8 +58,8 @@ def entries(table: HashTable, ram_bytes: int) -> int:
 
 
 def table_bytes(table: HashTable, ram_bytes: int) -> int:
-    """What it takes, in whole pages."""
-    return -(-entries(table, ram_bytes) * table.bucket_bytes // PAGE_BYTES) * PAGE_BYTES
+    """What it takes: whole pages, as buckets and their number are powers of two that fill one."""
+    return entries(table, ram_bytes) * table.bucket_bytes
 
 
 def early_bytes(ram_bytes: int, nodes_with_ram: int) -> int:

@@ -69,5 +69,6 @@ class KernelWish:
 
 def package_kind(os_release: Mapping[str, str]) -> str:
     """ "deb" or "rpm", by the distribution that /etc/os-release names."""
-    family = {os_release.get("ID", ""), *os_release.get("ID_LIKE", "").split()}
+    said = [os_release[key] for key in ("ID", "ID_LIKE") if key in os_release]
+    family = {word for names in said for word in names.split()}
     return "rpm" if family & {"rhel", "fedora", "centos", "suse", "opensuse", "sles"} else "deb"
