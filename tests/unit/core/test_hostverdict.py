@@ -8,6 +8,7 @@ from hotkit.core.check import Verdict, judged, unknown
 from hotkit.core.diagnosis import Cause
 from hotkit.core.hostverdict import HostVerdict, Outcome, exit_code, verdict_from_results
 from hotkit.core.labels import label_of
+from hotkit.core.memorypair import MemoryPair
 from hotkit.errors import ExitCode
 
 GOOD = judged("cpus", "0-3", "0-3", True, "4 CPUs are online")
@@ -29,27 +30,55 @@ def test_sentences():
     assert (verdict(Outcome.PASS, GOOD).ok, bad.ok) == (True, False)
 
 
+PAIR = MemoryPair(
+    host="m1", boot_id="b", layout_id="1f", profile="4C16G", kernel_release="6.1.0",
+    cmdline="quiet", platform="emulated", nested=True, uptime_s=60.0, fit="exact",
+    memtotal={0: (1000, 1000)}, used=(5, 4),
+)  # fmt: skip
+WRITTEN = {
+    "outcome": "fail", "layout": {"id": "1f", "profile": "4C16G"}, "kernel_release": "6.1.0",
+    "boot_id": "b", "cmdline": "quiet", "platform": "emulated", "nested": True,
+    "checks": [GOOD.to_dict(), WRONG.to_dict()], "causes": [CAUSE.to_dict()],
+    "memory": PAIR.to_dict(),
+}  # fmt: skip
+
+
 def test_what_the_suite_wrote_comes_back():
-    written = {
-        "outcome": "fail", "layout": {"id": "1f", "profile": "4C16G"}, "kernel_release": "6.1.0",
-        "boot_id": "b", "cmdline": "quiet", "platform": "emulated", "nested": False,
-        "checks": [GOOD.to_dict(), WRONG.to_dict()], "causes": [CAUSE.to_dict()],
+    found = verdict_from_results("m1", WRITTEN)
+    assert found == HostVerdict(
+        host="m1", outcome=Outcome.FAIL, layout_id="1f", profile="4C16G", kernel_release="6.1.0",
+        boot_id="b", cmdline="quiet", label=label_of("emulated", nested=True),
+        checks=(GOOD, WRONG), causes=(CAUSE,), memory=PAIR,
+    )  # fmt: skip
+    layout = {"layout_id": "1f", "profile": "4C16G"}
+    assert found.to_dict() == {
+        "host": "m1", "problem": None, "sentence": "m1: 1 of 2 checks failed. It fell back.",
+        **layout, **{key: said for key, said in WRITTEN.items() if key != "layout"},
     }  # fmt: skip
-    found = verdict_from_results("m1", written)
-    assert found.checks == (GOOD, WRONG) and found.causes == (CAUSE,)
-    assert found.label == label_of("emulated")
-    document = found.to_dict()
-    assert document["layout_id"] == "1f" and document["profile"] == "4C16G"
-    assert document["platform"] == "emulated" and document["memory"] is None
-    assert [item["verdict"] for item in document["checks"]] == [Verdict.PASS, Verdict.FAIL]
-    assert document["problem"] is None
+    assert [item["verdict"] for item in found.to_dict()["checks"]] == [Verdict.PASS, Verdict.FAIL]
+
+
+@pytest.mark.parametrize("memory", [{"memory": None}, {}])
+def test_without_a_forecast_there_is_no_pair(memory):
+    known = {key: said for key, said in WRITTEN.items() if key != "memory"}
+    assert verdict_from_results("m1", known | memory).memory is None
 
 
 def test_a_host_that_was_not_checked():
-    assert "ended before it reached" in verdict_from_results("m1", None).sentence
-    found = verdict_from_results("m1", {"outcome": "unreachable", "problem": "m1: no route"})
-    assert (found.outcome, found.sentence) == (Outcome.UNREACHABLE, "m1: no route")
-    assert found.to_dict()["platform"] is None
+    problem = "m1: the suite ended before it reached this host"
+    nothing = {
+        "layout_id": None, "profile": None, "kernel_release": None, "boot_id": None,
+        "cmdline": None, "platform": None, "nested": None, "checks": [], "causes": [],
+        "memory": None,
+    }  # fmt: skip
+    assert verdict_from_results("m1", None).to_dict() == nothing | {
+        "host": "m1", "outcome": "problem", "problem": problem, "sentence": problem,
+    }  # fmt: skip
+    for outcome in ("unreachable", "problem"):
+        found = verdict_from_results("m1", {"outcome": outcome, "problem": "m1: no route"})
+        assert found.to_dict() == nothing | {
+            "host": "m1", "outcome": outcome, "problem": "m1: no route", "sentence": "m1: no route",
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(

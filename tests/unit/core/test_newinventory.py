@@ -52,6 +52,29 @@ def test_what_a_host_says_stays_in_comments(seen, command):
     }  # fmt: skip
 
 
+def test_the_whole_file():
+    written = text(
+        seen=["metal, QEMU;", "1 GiB on node 0."], power=None, others=["1C4G-remote", "4C16G-half"],
+        profile={"base": "4C16G-remote", "cpus": 2},
+    )  # fmt: skip
+    assert (
+        written
+        == """\
+# metal, QEMU;
+# 1 GiB on node 0.
+# Next: hotkit provision x --check
+tiered:
+  hosts:
+    tier1:
+      ansible_host: tier1
+      # Fits, too: 1C4G-remote, 4C16G-half.
+      hotkit_profile:
+        base: 4C16G-remote
+        cpus: 2
+"""
+    )
+
+
 def test_a_profile_of_ones_own():
     profile = {"base": "4C16G-remote", "cpus": 2, "total": "1G", "fast_share": "1/3"}
     assert host(text(profile=profile))["hotkit_profile"] == profile
@@ -63,19 +86,23 @@ def test_without_a_profile_the_way_to_one_is_a_comment():
 
 
 @pytest.mark.parametrize(
-    ("power", "kind", "address"),
+    ("power", "said"),
     [
-        (SEEN_BMC, "ipmi", "10.1.2.3"),
-        (Power(ipmi=True), "ipmi", "bmc.example.org"),
-        (Power(redfish=True), "redfish", "bmc.example.org"),
-        (Power(), "ipmi", "bmc.example.org"),
+        (SEEN_BMC, {"kind": "ipmi", "address": "10.1.2.3"}),
+        (Power(ipmi=True, redfish=True), {"kind": "ipmi", "address": "bmc.example.org"}),
+        (Power(redfish=True), {"kind": "redfish", "url": "https://bmc.example.org"}),
+        (
+            Power(redfish=True, bmc_address="10.1.2.3"),
+            {"kind": "redfish", "url": "https://10.1.2.3"},
+        ),
+        (Power(), {"kind": "ipmi", "address": "bmc.example.org"}),
     ],
 )
-def test_power_is_a_line_to_take_the_mark_from(power, kind, address):
+def test_power_is_a_line_to_take_the_mark_from(power, said):
     """Uncommented it is what the inventory's schema takes."""
     (line,) = [item for item in text(power=power).splitlines() if "# hotkit_power" in item]
     found = yaml.safe_load(line.strip().removeprefix("# "))["hotkit_power"]
-    assert found["kind"] == kind and address in (found.get("address") or found["url"])
+    assert found == said | {"user": "admin", "password": "{{ bmc_password }}"}
 
 
 def test_a_vm_has_no_bmc():
