@@ -30,6 +30,8 @@ ASLEEP = asleep("lab-x", G1)
         ([told("tier1", G1, EVENT | {"state": "down"})], "status", ExitCode.OK),
         ([DIED, SILENT], "status", ExitCode.UNREACHABLE),
         ([untold("tier1", G1, "no QEMU")], "up", ExitCode.VERDICT_FAILED),
+        ([WELL, SILENT], "status", ExitCode.UNREACHABLE),
+        ([WELL, DIED, ASLEEP], "down", ExitCode.VERDICT_FAILED),
         # A machine of the lab that is not started is no failure, but nobody's answer is none.
         ([WELL, ASLEEP], "status", ExitCode.OK),
         ([WELL, ASLEEP], "down", ExitCode.OK),
@@ -42,14 +44,37 @@ def test_exit_codes(outcomes, act, code):
 
 
 def test_json_of_a_guest():
-    found = WELL.to_dict()
-    assert found["platform"] == "emulated" and found["nested"] and found["state"] == "running"
-    assert (found["kernel_release"], found["since_s"], found["pid"]) == ("6.1.0-hotkit", 12.5, 328)
-    assert found["host_answered"] and found["host_runs"]
-    found = ASLEEP.to_dict()
-    assert found["platform"] is None and found["state"] is None
-    assert not found["host_answered"] and not found["host_runs"]
-    assert found["advice"] == "hotkit lab up lab-x"
+    well = told("tier1", G1, EVENT).to_dict()
+    assert well == {
+        "host": "tier1", "guest": "g1", "about": "QEMU, 512 MiB, 1 CPU, backing 4k",
+        "host_runs": True, "host_answered": True, "state": "running", "changed": False,
+        "said": [], "problems": [], "advice": None, "pid": 328, "ssh": True, "since_s": 12.5,
+        "platform": "emulated", "nested": True, "platform_evidence": "TCG",
+        "kernel_release": "6.1.0-hotkit",
+    }  # fmt: skip
+    told_nothing = {
+        "state": None, "pid": None, "ssh": False, "since_s": None, "platform": None, "nested": None,
+        "platform_evidence": None, "kernel_release": None,
+    }  # fmt: skip
+    assert asleep("lab-x", G1).to_dict() == well | told_nothing | {
+        "host": "lab-x", "host_runs": False, "host_answered": False,
+        "problems": ["its host does not run"], "advice": "hotkit lab up lab-x",
+    }  # fmt: skip
+    silent = untold("tier2", G1, "no route", answered=False)
+    assert silent.to_dict() == well | told_nothing | {
+        "host": "tier2", "host_answered": False, "problems": ["no route"],
+    }  # fmt: skip
+    found = untold("tier2", G1, "no QEMU", "install it")
+    assert found.to_dict() == well | told_nothing | {
+        "host": "tier2", "problems": ["no QEMU"], "advice": "install it",
+    }  # fmt: skip
+
+
+def test_what_the_agent_did_and_said_is_kept():
+    event = EVENT | {"changed": 1, "said": ["started", "answers"], "problems": ["slow"], "ssh": 0}
+    found = told("tier1", G1, event).to_dict()
+    assert (found["said"], found["problems"]) == (["started", "answers"], ["slow"])
+    assert found["changed"] is True and found["ssh"] is False
 
 
 def test_a_guest_that_told_nothing_of_itself_has_no_label():
