@@ -52,7 +52,7 @@ class Pace:
         return sum(self.harness_s.get(arm, slowest) + self.between_s for arm in runs)
 
 
-def pace_of(runs: Sequence[TimedRun], start_s: float = 0.0) -> Pace | None:
+def pace_of(runs: Sequence[TimedRun], start_s: float) -> Pace | None:
     """The pace of finished runs; None without an off run."""
     arms = dict.fromkeys(run.arm for run in runs)
     if OFF not in arms:
@@ -134,14 +134,11 @@ def _t(p: float, blocks: int) -> float:
 
 def _pairs(fits: Callable[[int], bool], least: int) -> int | None:
     """The least even number of blocks, `least` or more, that fits; None above MOST_BLOCKS."""
-    low = least + least % 2
+    low, high = least + least % 2, MOST_BLOCKS
     if fits(low):
         return low
-    high = 2 * low
-    while not fits(high):
-        low, high = high, 2 * high
-        if low > MOST_BLOCKS:
-            return None
+    if not fits(high):
+        return None
     while high - low > 2:
         middle = low + (high - low) // 4 * 2
         low, high = (low, middle) if fits(middle) else (middle, high)
@@ -213,8 +210,8 @@ def sight(noise: Noise, wishes: Wishes) -> Sight:
     half, effect = wishes.half_width, wishes.smallest_effect
     longer = wishes.most_blocks > wishes.blocks
 
-    def of_until(waits: bool, figure: Callable[[float], float | None]) -> Spread | None:
-        return spread(widest, pairs, figure) if waits else None
+    def of_verdict(figure: Callable[[float], float | None]) -> Spread | None:
+        return spread(widest, pairs, figure) if wishes.verdict else None
 
     return Sight(
         noise=noise,
@@ -225,15 +222,12 @@ def sight(noise: Noise, wishes: Wishes) -> Sight:
         if longer
         else None,
         needed=spread(sd, pairs, lambda it: blocks_needed(it, effect)),
-        half_width=of_until(
-            half is not None, lambda it: blocks_for_half_width(it, half or 0.0, least)
-        ),
-        equivalent=of_until(
-            wishes.verdict, lambda it: blocks_for_equivalent(it, effect, looks, least)
-        ),
-        different=of_until(
-            wishes.verdict,
-            lambda it: blocks_for_different(it, effect, looks / wishes.arms, least),
+        half_width=None
+        if half is None
+        else spread(widest, pairs, lambda it: blocks_for_half_width(it, half, least)),
+        equivalent=of_verdict(lambda it: blocks_for_equivalent(it, effect, looks, least)),
+        different=of_verdict(
+            lambda it: blocks_for_different(it, effect, looks / wishes.arms, least)
         ),
     )
 
@@ -261,7 +255,7 @@ def lasts(block_s: float, start_s: float, wishes: Wishes, seen: Sight | None) ->
         most = min(most, max(wishes.blocks, pairs))
     found = _expected(most, wishes, seen)
     return Lasts(
-        least_s=of(min(wishes.blocks, most)),
+        least_s=of(wishes.blocks),
         likely_s=None if found is None else of(found),
         most_s=of(most),
         likely_blocks=found,

@@ -139,7 +139,7 @@ def test_pace():
     )
     assert pace.block_s(["a"]) == pytest.approx(2 * 2.2 + 4.2)
     assert pace.block_s(["a", "new"]) == pytest.approx(2 * 2.2 + 2 * 4.2)
-    assert pace_of(RUNS[2:]) is None
+    assert pace_of(RUNS[2:], 0.0) is None
 
 
 def test_a_fixed_number_of_blocks():
