@@ -281,3 +281,18 @@ def test_an_arm_without_a_test_is_not_settled():
     ):
         assert VERDICT.enough(one_arm(**changes)[0], 8) is None
     assert VERDICT.enough(one_arm(equivalence=replace(known, p=1e-9), p_holm=0.5)[0], 8)
+
+
+def test_the_sentence_of_verdicts_names_every_arm():
+    analysis, arm = one_arm()
+    known = replace(arm.equivalence, p=1e-9, answer=Answer.EQUIVALENT)
+    arms = (
+        replace(arm, equivalence=known, p_holm=0.5),
+        replace(arm, arm="fast", p_holm=1e-9,
+                equivalence=replace(known, p=0.9, answer=Answer.DIFFERENT)),
+    )  # fmt: skip
+    said = VERDICT.enough(replace(analysis, arms=arms), 8)
+    level = f"{interim_level(8, 100):.2g}"
+    assert said == (
+        f"after 8 blocks every arm has its verdict at p < {level}: slow equivalent, fast different"
+    )
