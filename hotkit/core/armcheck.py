@@ -34,8 +34,8 @@ def run_errors(
     settings: Mapping[str, Any],
     moves_pages: bool,
     deltas: Mapping[str, int],
-    scope: str = "",
-    in_guest: bool = False,
+    scope: str,
+    in_guest: bool,
 ) -> tuple[str, ...]:
     """Why this run is no result; empty when it is one. `deltas`: growth of counters in the run.
 

@@ -58,7 +58,7 @@ def trace_wish(variables: Mapping[str, Any], cpus: int) -> TraceWish | None:
     is no size.
     """
     wanted = str(variables.get("hotkit_trace_memory", "")).strip()
-    tasks = _is_true(variables.get("hotkit_trace_tasks", ""))
+    tasks = _is_true(variables.get("hotkit_trace_tasks"))
     if wanted.lower() in ("", "false", "no", "0", "none"):
         return None
     if _is_true(wanted):

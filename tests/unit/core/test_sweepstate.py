@@ -35,7 +35,7 @@ def test_a_session_from_hello_to_end():
         {"type": "sample", "seq": 6, "session": 0, "run": "r1"},
         {"type": "end", "seq": 7, "session": 0, "run": "r1"},
     )
-    assert (state.boot_id, list(state.boots)) == ("b1", ["b1"])
+    assert (state.boot_id, state.boots) == ("b1", {"b1": None})
     assert state.work == ("updates", 500)
     assert state.quiesced == ("THP off",)
     assert state.knobs == {"thp": "never"}  # those of the first look
@@ -89,6 +89,32 @@ def test_how_a_session_ended(end, finished, stopped):
     assert (state.open, state.finished, state.stopped) == (False, finished, stopped)
     over = ("the time is over (until: minutes)", 6) if stopped == "time" else (None, None)
     assert (state.why_enough, state.planned_blocks) == over
+
+
+def test_a_line_without_a_session_is_of_the_first():
+    assert after({"type": "sample", "seq": 0}).session == 0
+
+
+def test_the_time_of_sessions_adds_up_and_one_that_failed_may_tell_none():
+    state = after(
+        says("session", session=0),
+        {"type": "end", "seq": 0, "session": 0, "elapsed_ns": 2_000_000_000},
+        says("session", session=1),
+        {"type": "end", "seq": 0, "session": 1, "elapsed_ns": 3_000_000_000},
+        says("session", session=2),
+        {"type": "error", "seq": 0, "session": 2},
+    )
+    assert state.elapsed_s == 5.0
+
+
+def test_a_probe_of_a_tracker_changes_nothing():
+    before = after(says("session", session=0))
+    told = {"type": "probe", "seq": 0, "session": 0, "tracker": "damon", "available": True}
+    state = after(says("session", session=0), told)
+    assert (state.work, state.quiesced) == (before.work, before.quiesced) == (None, ())
+    # What the machine was made quiet by is the word of a probe alone.
+    told = {"type": "gates", "seq": 0, "session": 0, "quiesce": {"said": ["THP off"]}}
+    assert after(says("session", session=0), told).quiesced == ()
 
 
 def test_an_error_of_a_run_ends_no_session():

@@ -29,6 +29,7 @@ def test_nothing_is_traced(said):
         (100, "", 16),  # never less
         (4, "true", 64),
         (100, "yes", 8),
+        (100, "1", 8),
     ],
 )
 def test_all_cpus_share_half_a_gibibyte(cpus, tasks, each_mib):

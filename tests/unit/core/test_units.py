@@ -15,6 +15,7 @@ from hotkit.core.units import GIB, KIB, MIB, TIB, format_size, kernel_size, pars
     [
         ("0", 0), ("17", 17), ("17b", 17), ("3276M", 3276 * MIB), (" 128 GiB ", 128 * GIB),
         ("1.5G", 1536 * MIB), ("0.5k", 512), ("2T", 2 * TIB), ("1.0000000", 1),
+        ("1.25G", 1280 * MIB),
     ],
 )  # fmt: skip
 def test_what_people_write(text, size):
