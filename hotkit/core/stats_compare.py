@@ -60,7 +60,8 @@ def tost(extra: Array, off: Array, margin: float) -> Array:
     """p-value per row of "the slow-down sum(extra)/sum(off) lies outside +-margin".
 
     The ratio is tested without dividing: extra - margin off has a mean below 0, extra + margin off
-    one above; each a one-sided paired t over the blocks, the larger p counts. NaN without variance.
+    one above; each a one-sided paired t over the blocks, the larger p counts. A side without
+    variance has 0 or 1 by the sign of its mean, and NaN when that is 0 too.
     """
     n = extra.shape[1]
     tails = []
