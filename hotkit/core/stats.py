@@ -239,15 +239,13 @@ def blocks_needed(sd: float, effect: float) -> int | None:
     """The least number of blocks that show an `effect` of that size; None above 100,000."""
     if effect <= 0.0:
         return None
-    low, high = 2, 4
-    while smallest_effect(sd, high) > effect:
-        low, high = high, high * 2
-        if low > _MOST_BLOCKS:
-            return None
+    low, high = 1, _MOST_BLOCKS  # one block shows nothing
+    if smallest_effect(sd, high) > effect:
+        return None
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if smallest_effect(sd, middle) > effect else (low, middle)
-    return low if smallest_effect(sd, low) <= effect else high
+    return high
 
 
 def noise_of_a_pair(a_a_sd: float) -> float:

@@ -173,6 +173,9 @@ def test_blocks_needed_are_the_least(blocks):
 
 def test_blocks_needed_for_nothing_or_too_little():
     assert stats.blocks_needed(0.0, 0.0) is None and stats.blocks_needed(1.0, 1e-9) is None
+    most = stats.smallest_effect(1.0, 100_000)
+    assert stats.blocks_needed(1.0, most) == 100_000
+    assert stats.blocks_needed(1.0, most * 0.99999) is None
 
 
 def test_as_json():
