@@ -103,3 +103,16 @@ def test_a_visit_as_json():
     assert "guests" not in unasked.to_dict()
     silent = GuestFindings(name="g", state="down", label=None, findings=()).to_dict()
     assert silent["platform"] is silent["nested"] is None
+
+
+def test_what_scripts_read_of_a_guest_is_all_there():
+    (host,) = visit(vms=of_a_guest(WELL)).hosts
+    assert host.to_dict()["guests"] == {
+        "findings": [{"gravity": "warning", "code": "b", "sentence": "odd", "fix": "look"}],
+        "each": [
+            {
+                "guest": "g1", "state": "running", "platform": "virtual", "nested": False,
+                "findings": [{"gravity": "fine", "code": "c", "sentence": "well", "fix": None}],
+            }
+        ],
+    }  # fmt: skip
