@@ -26,7 +26,7 @@ def remedies(
     nameless = explain(facts).items[-1].size_bytes
     case = Case(
         facts=facts,
-        nameless_bytes=within(nameless, max(0, facts.used_bytes)),
+        nameless_bytes=within(nameless, facts.used_bytes),
         layout=layout,
         topology=topology,
     )

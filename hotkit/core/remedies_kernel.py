@@ -51,7 +51,7 @@ def _nr_cpus(case: Case) -> Iterator[Remedy]:
         sentence=f"Of {possible} CPUs {left} come up, and per-CPU memory is there for all: "
         f"{format_size(percpu)} of it, and tables that grow with them. nr_cpus= "
         f"leaves the other {out} out; they cannot come online until the next boot.",
-        saves_bytes=within(saves, percpu + futex),
+        saves_bytes=saves,
         holds_bytes=percpu + futex,
         basis=f"measured: meminfo Percpu, {out} of {possible} parts"
         + (", computed: the futex table" if futex else ""),
@@ -152,7 +152,7 @@ def _debug(case: Case) -> Iterator[Remedy]:
 
 
 def _depot_buckets(ram_bytes: int) -> int:
-    pages = max(1, ram_bytes // 64 * 63 // PAGE_BYTES)  # nr_free_buffer_pages(): no struct pages
+    pages = ram_bytes // 64 * 63 // PAGE_BYTES  # nr_free_buffer_pages(): no struct pages
     return min(1 << 20, max(1 << 12, (1 << (pages - 1).bit_length()) >> 2))
 
 

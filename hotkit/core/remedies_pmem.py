@@ -12,6 +12,8 @@ from hotkit.core.remedy import Case, Remedy, within
 from hotkit.core.suspectpmem import direct_map, struct_pages_of
 from hotkit.core.units import PAGE_BYTES, format_size
 
+_OFF = ("0", "n", "N", "off")
+
 
 def pmem_remedies(case: Case) -> Iterator[Remedy]:
     """All of them; those that win nothing too."""
@@ -63,10 +65,9 @@ def _known_pmem(case: Case) -> _Guess:
     spaces = {space: struct_pages_of(space, case.facts) for space in case.facts.pmem_spaces or ()}
     high = within(sum(spaces.values()), most)
     # RAM of a node that was asked to hold its own struct pages may do so (6.8), or not.
-    unsure = any(space.system_ram for space in spaces) and bool(
-        case.given("memory_hotplug.memmap_on_memory")
-    )
-    low = within(sum(n for space, n in spaces.items() if not space.system_ram or not unsure), most)
+    asked = case.given("memory_hotplug.memmap_on_memory")
+    unsure = bool(asked) and asked[-1] not in _OFF
+    low = within(sum(n for space, n in spaces.items() if not (unsure and space.system_ram)), most)
     names = ", ".join(space.name for space, size in spaces.items() if size)
     return _Guess(
         what=f"The struct pages of {names} lie in DRAM, {format_size(high)}",

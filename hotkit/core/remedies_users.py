@@ -134,18 +134,17 @@ def _drivers(case: Case) -> Iterator[Remedy]:
             held[site.module] += site.size_bytes
     for module, size in _largest(held):
         holds = within(size, case.used_bytes)
-        if holds < _PROGRAM_BYTES:
-            continue
-        yield Remedy(
-            name=f"driver: {module}",
-            sentence=f"The module {module} holds {format_size(holds)}. Left out it must not be "
-            "what drives the disk or the network; and it takes the place of a module_blacklist= "
-            "of the stock entry.",
-            saves_bytes=holds,
-            holds_bytes=holds,
-            basis="measured: /proc/allocinfo",
-            settings=(("extra", f"module_blacklist={module}"),),
-        )
+        if holds >= _PROGRAM_BYTES:
+            yield Remedy(
+                name=f"driver: {module}",
+                sentence=f"The module {module} holds {format_size(holds)}. Left out it must not be "
+                "what drives the disk or the network; and it takes the place of a "
+                "module_blacklist= of the stock entry.",
+                saves_bytes=holds,
+                holds_bytes=holds,
+                basis="measured: /proc/allocinfo",
+                settings=(("extra", f"module_blacklist={module}"),),
+            )
 
 
 def _tmpfs(case: Case) -> Iterator[Remedy]:

@@ -103,7 +103,7 @@ class Case:
         if self.layout:
             return sum(plan.kept_bytes for plan in self.layout.nodes)
         present = sum(self.facts.present_bytes.values())
-        return present or max(0, self.facts.meminfo["MemTotal"])
+        return present or self.facts.meminfo["MemTotal"]
 
     def applied(self, name: str) -> bool:
         """Whether the layout has this name of `save:` already."""

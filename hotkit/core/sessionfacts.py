@@ -148,8 +148,6 @@ def _layouts(lines: Sequence[str | None]) -> list[str | None]:
         for line in lines
     ]
     known = [one for one in words if one is not None]
-    if known and all(one == known[0] for one in known):
-        return [None if one is None else " ".join(one) for one in words]
     common = set.intersection(*(set(one) for one in known)) if known else set()
     if all(set(one) == common for one in known):
         return [None if one is None else " ".join(one) for one in words]

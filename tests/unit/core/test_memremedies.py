@@ -386,3 +386,19 @@ def test_no_remedy_claims_more_than_there_is(facts, planned, topology):
         over |= parse_setting(line.replace(": ", "=", 1))
     assert set(over) <= {"cpu_limit", *LIST_KEYS}
     profile_from_dict("p", {"fast": {"node": 0, "size": "1G"}} | over)
+
+
+def test_a_mebibyte_is_worth_it_and_one_byte_less_is_not():
+    assert named(made(crashkernel_bytes=MIB))["no-crashkernel"].saves_bytes == MIB
+    assert "no-crashkernel" not in named(made(crashkernel_bytes=MIB - 1))
+
+
+def test_the_cpus_of_the_topology_count_where_the_capture_has_none():
+    facts = made({"Percpu": 32 * MIB})
+    assert "nr_cpus" in named(facts, layout=REMOTE, topology=MACHINE)
+    assert "nr_cpus" not in named(facts, layout=REMOTE)
+
+
+def test_of_equal_size_by_name():
+    facts = made({"Hugetlb": 2 * MIB}, crashkernel_bytes=2 * MIB, cmdline="hugepages=1")
+    assert [name for name, _ in figures(facts)] == ["no-crashkernel", "no-hugepages"]
