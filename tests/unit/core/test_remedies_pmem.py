@@ -145,6 +145,11 @@ def test_of_pmem_that_only_its_size_is_known_of(meminfo, facts, remedy):
     assert found(meminfo, **facts)["no-pmem"] == remedy
 
 
+def test_a_guess_is_whole_bytes():
+    remedy = found(pmem_bytes={2: 64 * GIB + 255}, nameless=700 * MIB)["no-pmem"]
+    assert (remedy.saves_bytes, remedy.between) == (256 * MIB, (0, 700 * MIB))
+
+
 def test_the_firmwares_tables_say_how_much_where_the_capture_does_not():
     affinity = tuple(
         MemoryAffinity(node=node, range=Range(node * 64 * GIB, node * 64 * GIB + size),
