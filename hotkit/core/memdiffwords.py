@@ -62,16 +62,19 @@ def _cpus(left: MemoryFacts, right: MemoryFacts, change: int) -> Iterator[str]:
             f"{abs(fewer)}: stacks and slabs of its threads, its list of free pages, buffers that "
             "drivers, tracing and perf have per CPU"
         )
-    percpu = [facts.meminfo.get("Percpu") for facts in (left, right)]
-    if percpu[0] is not None and percpu[0] == percpu[1]:
-        yield (
-            f"the per-CPU areas are the same {percpu[0] / MIB:.1f} MiB in both: they are for all "
-            "possible CPUs (maxcpus= keeps them, nr_cpus= does not)"
-        )
-    elif percpu == [None, None]:
+    percpu = {facts.meminfo.get("Percpu") for facts in (left, right)}
+    if len(percpu) > 1:
+        return
+    (size,) = percpu
+    if size is None:
         yield (
             "per-CPU areas are for all possible CPUs: maxcpus= keeps those of CPUs that stay down, "
             "nr_cpus= does not"
+        )
+    else:
+        yield (
+            f"the per-CPU areas are the same {size / MIB:.1f} MiB in both: they are for all "
+            "possible CPUs (maxcpus= keeps them, nr_cpus= does not)"
         )
 
 
@@ -83,13 +86,14 @@ def _moved(left: MemoryFacts, right: MemoryFacts, changes: Mapping[int, int]) ->
                 continue
             lost = -sign * changes[node]
             grown = sum(max(0, sign * size) for where, size in changes.items() if where != node)
-            if lost <= 0 or not grown:
+            back = min(lost, grown)
+            if back < MIB:
                 continue
             yield (
                 f"node {node} has no CPU online in {facts.name}: what the kernel takes where it "
                 "runs (page cache, slabs, stacks, buffers) it takes on other nodes there. Of the "
-                f"{lost / MIB:.0f} MiB that node {node} has less, {min(lost, grown) / MIB:.0f} MiB "
-                f"came back elsewhere, and {max(0, lost - grown) / MIB:.0f} MiB are in use no more"
+                f"{lost / MIB:.0f} MiB that node {node} has less, {back / MIB:.0f} MiB came back "
+                f"elsewhere, and {(lost - back) / MIB:.0f} MiB are in use no more"
             )
 
 

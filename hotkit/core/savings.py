@@ -54,13 +54,9 @@ class Saving:
     replaces: tuple[str, ...] = ()
 
 
-def _fixed(*arguments: str) -> Callable[[int], tuple[str, ...]]:
-    return lambda _kept_bytes: arguments
-
-
 def _smaller(table: HashTable, kept_bytes: int) -> int:
     """The buckets that `hashes` asks for; a power of two, as the kernel's own number."""
-    return int(max(_LEAST_BUCKETS, entries(table, kept_bytes) // HASHES_DIVISOR))
+    return max(_LEAST_BUCKETS, entries(table, kept_bytes) // HASHES_DIVISOR)
 
 
 def _hashes(kept_bytes: int) -> tuple[str, ...]:
@@ -74,10 +70,10 @@ def _hashes(kept_bytes: int) -> tuple[str, ...]:
 def smaller_hash_bytes(kept_bytes: int) -> int:
     """What `hashes` wins on a machine with so much RAM: the kernel's own tables less what is left.
 
-    A table of TCP's that shares thash_entries= and would grow with it is counted against it.
+    A table of TCP's that shares thash_entries= and would grow with it is counted against it;
+    UDP-Lite's shares uhash_entries= and is as large as UDP's.
     """
     buckets = {table.name: _smaller(table, kept_bytes) for table in TABLES}
-    buckets["UDP-Lite"] = buckets["UDP"]
     for name in ("TCP bind", _TCP_LISTEN.name):
         buckets[name] = min(_TCP_BIND_MOST, buckets["TCP established"])
     won = 0
@@ -94,21 +90,21 @@ SAVINGS = {
         # memmap_on_memory says so; the module hotkit_pmem writes that.
         Saving(
             "memmap-on-memory",
-            _fixed("memory_hotplug.memmap_on_memory=1"),
+            lambda _kept_bytes: ("memory_hotplug.memmap_on_memory=1",),
             "1/64 of the PMEM that becomes RAM, which then holds its own struct pages",
         ),
         # kernel/crash_core.c reads the last plain crashkernel=, and of those with ,high the last:
         # a 0 ends the first, and only taking them out ends both.
         Saving(
             "no-crashkernel",
-            _fixed("crashkernel=0"),
+            lambda _kept_bytes: ("crashkernel=0",),
             "no dump is written when the kernel dies",
             replaces=("crashkernel",),
         ),
         # mm/hugetlb.c hugepages_setup(): the first one of a size wins.
         Saving(
             "no-hugepages",
-            _fixed("hugepages=0"),
+            lambda _kept_bytes: ("hugepages=0",),
             "no huge pages are reserved at boot",
             replaces=("hugepages", "hugepagesz"),
         ),
@@ -117,19 +113,19 @@ SAVINGS = {
         # (init/main.c); the last module_blacklist= would replace it.
         Saving(
             "no-pmem",
-            _fixed("initcall_blacklist=nd_pmem_driver_init,dax_pmem_init"),
+            lambda _kept_bytes: ("initcall_blacklist=nd_pmem_driver_init,dax_pmem_init",),
             "no PMEM namespace is there, neither as a disk nor as a dax device",
         ),
         # mm/page_owner.c, mm/slub.c, lib/stackdepot.c: each takes the last one that is given.
         Saving(
             "no-debug",
-            _fixed("page_owner=off", "slub_debug=-", "stack_depot_disable=on"),
+            lambda _kept_bytes: ("page_owner=off", "slub_debug=-", "stack_depot_disable=on"),
             "the kernel no longer remembers who allocated what",
         ),
         # kernel/trace/trace.c: per CPU, 1.4 MiB by default once something traces.
         Saving(
             "trace-buffers",
-            _fixed("trace_buf_size=64K"),
+            lambda _kept_bytes: ("trace_buf_size=64K",),
             "a tracer that does not set its own size loses events sooner",
         ),
     )
