@@ -132,7 +132,7 @@ def _double(
 def _reference(
     text: str, at: int, known: Mapping[str, str], params: tuple[str, ...]
 ) -> tuple[str, int]:
-    if text.startswith(("$(", "$`"), at):
+    if text.startswith("$(", at):
         raise _Opaque
     found = _REFERENCE.match(text, at)
     if not found:

@@ -30,6 +30,7 @@ from hotkit.errors import HotkitError
         ('"a\\"b\\`c\\zd"', 'a"b`c\\zd'),
         ('"$Y"$Z"${Y}x"', "yesyesx"),
         ("a~b", "a~b"),
+        ("aX~b", "aX~b"),
         ("${2}", "dummy"),
         ("$3$0", ""),
         ("${9}", ""),
@@ -63,7 +64,8 @@ def test_refused(text: str, what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["`x`", '"`x`"', "$(x)", '"$(x)"', "$?", "$$", "$-", "~", "a:~/b", "$@"]
+    "value",
+    ["`x`", '"`x`"', "$(x)", '"$(x)"', "$`x`", '"$`x`"', "$?", "$$", "$-", "~", "a:~/b", "$@"],
 )
 def test_what_only_a_shell_knows_is_left_out(value: str) -> None:
     assert source(f"A=1\nB={value}\nC=2", {"B": "before"}) == {"A": "1", "C": "2"}
@@ -93,6 +95,10 @@ def test_a_file_with_comments_and_lines_that_end_early() -> None:
     assert source("") == source("\n ;\t\n") == source("# only") == {}
     with pytest.raises(HotkitError, match="^the file, line 1: "):
         source("A")
+
+
+def test_a_name_of_one_capital_letter() -> None:
+    assert source("X=1\nA=$X\nB=${X}X\n") == {"X": "1", "A": "1", "B": "1X"}
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
