@@ -108,7 +108,7 @@ def test_the_spellings_that_people_look_for() -> None:
         'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT"'
         "' maxcpus=4 memmap=127796M\\$5324M,117964M\\$146228M'"
     )
-    assert text["systemd-boot"] == " ".join(EXAMPLE)
+    assert text["kernel"] == text["systemd-boot"] == " ".join(EXAMPLE)
     assert text["BLS entry"] == text["BLS + grubenv"] == text["GRUB script"]
     assert text["BLS entry, older"] is None
     reasons = {row.layer: row.reason for row in grub_quote.every_layer(EXAMPLE)}
@@ -142,7 +142,11 @@ def test_no_word_holds_a_line_end(bad: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("", "''"), ("$", "\\$"), ("a$b", "a\\$b"), ("a b$", "'a b'\\$")]
-)
+    ("text", "word"),
+    [
+        ("", "''"), ("$", "\\$"), ("a$b", "a\\$b"), ("a b$", "'a b'\\$"),
+        ("it's $1", "'it'\\''s '\\$1"), ("'", "''\\'''"),
+    ],
+)  # fmt: skip
 def test_words_of_nothing_and_of_dollars(text: str, word: str) -> None:
     assert grub_quote.grub_word(text) == word
