@@ -125,17 +125,17 @@ def cpu_limit(line: str) -> int | None:
 
 def possible_limit(line: str) -> int | None:
     """How many CPUs may ever come up: the least nr_cpus= above 0 (kernel/smp.c, nrcpus())."""
-    given = [_get_option(item.value) for item in parse(line) if item.named("nr_cpus")]
+    numbers = [item.value for item in parse(line) if item.named("nr_cpus")]
+    given = [_get_option(number) for number in numbers if number]
     return min((number for number, valid in given if valid and number > 0), default=None)
 
 
-def _get_option(value: str | None) -> tuple[int, bool]:
+def _get_option(text: str) -> tuple[int, bool]:
     """get_option() of lib/cmdline.c: the number, and whether there was one.
 
     What is no number reads as 0 and still lands in the caller's variable, so that
     `maxcpus=four` leaves one CPU.
     """
-    text = value or ""
     negative = text.startswith("-")
     digits = text[1:] if negative else text
     number, rest = strtoull(digits)

@@ -35,6 +35,7 @@ def test_parse(line, expected):
 
 def test_dash_and_underscore_are_one():
     assert cmdline.values("nr-cpus=4 nr_cpus=2", "nr_cpus") == ("4", "2")
+    assert cmdline.values("nr-cpus=4 nr_cpus=2 nrcpus=1", "nr-cpus") == ("4", "2")
 
 
 @given(st.lists(WORDS, max_size=6))
@@ -80,6 +81,7 @@ def test_difference_counts_repeats():
         ("nr_cpus=2 nr_cpus=6", 2),
         ("nr_cpus=1", 1),
         ("nr_cpus=0", None),
+        ("nr_cpus nr_cpus= nr_cpus=3", 3),
     ],
 )
 def test_cpu_limit(line, limit):

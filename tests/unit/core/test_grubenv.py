@@ -38,6 +38,7 @@ def test_what_is_left_is_filled_as_grub_does() -> None:
 def test_a_name_may_be_odd_and_even_empty() -> None:
     assert parse(SIGNATURE + b"=x\na=1\n") == {"": "x", "a": "1"}
     assert parse(SIGNATURE + b"n\xff=1\n") == {"n\udcff": "1"}
+    assert render({"n\udcff": "1"}, head=b"").startswith(b"n\xff=1\n#")
 
 
 @pytest.mark.parametrize("value", ["x\\", "\\\\", "\n", "\\\n", "x\n\\"])
