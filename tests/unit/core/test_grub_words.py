@@ -23,7 +23,7 @@ def test_variables_in_double_quotes():
 
 def test_backslashes_in_double_quotes():
     """Before $, backslash and quote they go, before anything else they stay."""
-    assert read_word(r'"a\x\$b\\c\"d"', 0).literal == 'a\\x$b\\c"d'
+    assert read_word(r'"a\x\X\$b\\c\"d"', 0).literal == 'a\\x\\X$b\\c"d'
     assert read_word('"a\\\nb"', 0).literal == "ab"
 
 
