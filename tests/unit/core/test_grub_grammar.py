@@ -58,6 +58,7 @@ def test_walking_with_and_without_the_blocks_of_entries():
         ("for x in a {", 12, "unexpected '{': a ; or a line end should stand here"),
         ("function if { a; }", 10, "unexpected 'if': a function's name should stand here"),
         ("function [[ { a; }", 10, "unexpected '[[': a function's name should stand here"),
+        ("echo ]]", 6, "unexpected ']]': a ; or a line end should stand here"),
         ("function 1f { a; }", 10, "unexpected '1f': a function's name should stand here"),
         ("function f { a }", 16, "unexpected '}': a ; or a line end should stand here"),
         ("if a; then", 11, "unexpected the end of the script: a command should stand here"),
@@ -73,3 +74,5 @@ def test_words_keep_their_spelling():
     (command,) = parse("linux 'a b' c")
     assert isinstance(command, Command)
     assert [word.raw for word in command.words] == ["linux", "'a b'", "c"]
+    (command,) = parse("Xorg \tX\t X=1")
+    assert [word.raw for word in command.words] == ["Xorg", "X", "X=1"]
