@@ -217,12 +217,12 @@ class Run:
                 )
 
     def loop(self, node: Loop) -> None:
-        if node.kind != "for":
+        if node.variable is None:  # while, until
             self.undecided(node.body)
             self.status = None
             return
         for value in expand(node.words, self.env):
-            self.variables[node.variable or ""] = value
+            self.variables[node.variable] = value
             self.nodes(node.body)
 
     def test(self, arguments: list[str]) -> int | None:
