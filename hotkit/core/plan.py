@@ -156,10 +156,6 @@ def _cut(topology: Topology, profile: Profile, node: int, role: str, stock: Rang
     wanted = profile.kept_by_node.get(node)
     span = topology.span(node)
     ram = stock.intersect(span)
-    if role in ("off", "pmem"):
-        return _Cut(
-            reserved=_reserve(topology, profile, ram, span, 0), wanted_bytes=None, role=role
-        )
     if not wanted:
         nothing = _reserve(topology, profile, ram, span, 0)
         return _Cut(reserved=nothing, wanted_bytes=wanted, role=role)

@@ -152,6 +152,16 @@ def test_the_lowest_memory_need_not_be_on_the_first_node():
     assert refused(turned, wants(GIB))[1] == "give node 1 to the fast or to the slow tier"
 
 
+def test_the_slow_tier_may_hold_the_lowest_memory():
+    turned = made((0, 0, 2048, 1), (1, 4096, 8192, 1))
+    tiers = {"fast": Tier(node=1, size_bytes=GIB), "slow": Tier(node=0, size_bytes=GIB)}
+    layout = plan(turned, Profile(name="made", **tiers))
+    assert [(item.node, item.role, item.wanted_bytes) for item in layout.nodes] == [
+        (0, "slow", GIB), (1, "fast", GIB),
+    ]  # fmt: skip
+    assert layout.tiers == (1, 0)
+
+
 def test_as_long_as_the_kernel_reads(monkeypatch):
     profile = load_profile(REMOTE)
     length = len(cmdline.render(plan(MACHINE, profile).args))
