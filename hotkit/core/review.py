@@ -131,9 +131,7 @@ def review(args: str | Iterable[str], topology: Topology, profile: Profile | Non
 
 def cpus_coming_up(topology: Topology, line: str) -> tuple[int, ...]:
     """The CPUs that a boot with `line` brings up, in the firmware's order."""
-    limit = cmdline.cpu_limit(line)
-    chosen = topology.cpus if limit is None else topology.cpus[:limit]
-    return tuple(cpu.number for cpu in chosen)
+    return tuple(cpu.number for cpu in topology.cpus[: cmdline.cpu_limit(line)])
 
 
 def _node(
