@@ -263,20 +263,18 @@ def against(
             code="left-over" if more > 0 else "missing-ram",
             sentence=f"node {item.node} keeps {format_size(kept.size_bytes)} of RAM, "
             f"{profile.name} wants {wanted}{means}: {format_size(abs(more))} {what}, at {where}",
-            range=differs.ranges[0] if differs else None,
+            range=differs.ranges[0],
         )
 
 
-def other_meaning(
-    sizes: Sequence[tuple[int, int, int | None]], profile: Profile
-) -> Iterator[Finding]:
+def other_meaning(sizes: Sequence[tuple[int, int, int]], profile: Profile) -> Iterator[Finding]:
     """When the line gives what is wanted, but in another meaning of "size".
 
     `sizes` holds (System RAM, span, wanted) of every node that the profile wants RAM of.
     """
     gives = {
-        "present": [present - (wanted or 0) for present, _, wanted in sizes],
-        "span": [span - (wanted or 0) for _, span, wanted in sizes],
+        "present": [present - wanted for present, _, wanted in sizes],
+        "span": [span - wanted for _, span, wanted in sizes],
     }
     for means, differences in gives.items():
         if means != profile.size_means and all(
