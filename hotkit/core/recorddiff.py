@@ -69,7 +69,7 @@ def compare(
         by = By.ADDRESS if _overlap(before, after) else By.OFFSET
     one, two = _bins(before, by), _bins(after, by)
     edges = np.unique(np.concatenate([one.ravel(), two.ravel()]))
-    size = np.diff(edges).astype(np.float64)
+    size = np.diff(edges)
     old, new = _values(one, mean_share(before), edges), _values(two, mean_share(after), edges)
     both = ~np.isnan(old) & ~np.isnan(new)
     common = float(size[both].sum())
@@ -94,7 +94,7 @@ def compare(
 
 def _overlap(before: Recording, after: Recording) -> bool:
     """Whether any address is in both."""
-    one, two = np.array(before.bins, dtype=np.uint64), np.array(after.bins, dtype=np.uint64)
+    one, two = _bins(before, By.ADDRESS), _bins(after, By.ADDRESS)
     first = np.searchsorted(two[:, 1], one[:, 0], side="right")
     there = first < len(two)
     return bool((two[first[there], 0] < one[there, 1]).any())
@@ -105,8 +105,9 @@ def _bins(recording: Recording, by: By) -> NDArray[np.uint64]:
     found = np.array(recording.bins, dtype=np.uint64)
     if by is By.ADDRESS:
         return found
-    ends = np.cumsum(found[:, 1] - found[:, 0])
-    return np.stack([np.concatenate([np.zeros(1, np.uint64), ends[:-1]]), ends], axis=1)
+    size = found[:, 1] - found[:, 0]
+    ends = np.cumsum(size)
+    return np.stack([ends - size, ends], axis=1)
 
 
 def _values(bins: NDArray[np.uint64], share: Floats, edges: NDArray[np.uint64]) -> Floats:
