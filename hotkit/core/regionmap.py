@@ -34,16 +34,17 @@ def recording_of(record: RegionSnapshots, *, bins: int = BINS, steps: int = STEP
     heat = np.zeros((columns, len(cuts)))
     looked = np.zeros((columns, len(cuts)))
     base = ranges[0][0]
-    edges = np.array([(a - base, b - base) for a, b in cuts], dtype=np.float64)
+    edges = np.array([(float(a - base), float(b - base)) for a, b in cuts])
     # Of a snapshot of which nobody knows how long it took there is still something to be seen.
     since_ns = np.minimum(record.since_ns, record.at_ns - 1)
-    weights = (record.at_ns - since_ns) / 1e9
+    weights = record.at_ns - since_ns
     for number in range(record.snapshots):
         part = slice(record.first[number], record.first[number + 1])
-        low = (record.start[part] - np.uint64(base)).astype(np.float64)
-        high = (record.end[part] - np.uint64(base)).astype(np.float64)
-        if not len(low):
+        if part.start == part.stop:
             continue
+        low, high = (
+            (edge[part] - np.uint64(base)).astype(np.float64) for edge in (record.start, record.end)
+        )
         share = np.minimum(record.accesses[part] / record.full[number], 1.0)
         low, high, share = _disjoint(low, high, share)
         step = number // group
@@ -58,7 +59,7 @@ def recording_of(record: RegionSnapshots, *, bins: int = BINS, steps: int = STEP
         since_ns=since_ns[begin],
         at_ns=record.at_ns[last],
         # What the sums above round is not to decide whether a bin is hot.
-        share=np.clip(np.round(share, 12), 0, 1).T,
+        share=np.round(share, 12).T,
     )
 
 
@@ -68,14 +69,15 @@ def _within(low: Floats, high: Floats, mass: Floats, edges: Floats) -> Floats:
     places = np.empty(2 * len(low))
     places[0::2], places[1::2] = low, high
     sums = np.empty(2 * len(low))
-    sums[0::2], sums[1::2] = ends - mass, ends
+    # Where a region begins is the very sum at which the one before ends, so that none is negative.
+    sums[0], sums[2::2], sums[1::2] = 0, ends[:-1], ends
     found: Floats = np.interp(edges[:, 1], places, sums) - np.interp(edges[:, 0], places, sums)
-    return np.clip(found, 0, None)
+    return found
 
 
 def _disjoint(low: Floats, high: Floats, share: Floats) -> tuple[Floats, Floats, Floats]:
     """The same in order of address; where regions overlap, their mean."""
-    if len(low) < 2 or bool((low[1:] >= high[:-1]).all()):
+    if bool((low[1:] >= high[:-1]).all()):
         return low, high, share
     places = np.unique(np.concatenate([low, high]))
     begin, end = np.searchsorted(places, low), np.searchsorted(places, high)
@@ -96,17 +98,15 @@ def regions_of(recording: Recording, target: Target | None = None) -> RegionSnap
     took_us = (recording.at_ns - recording.since_ns) / 1000
     # Whole microseconds, as DAMON's are.
     sample_us = np.maximum(np.round(took_us / _CHECKS), 1.0)
-    low = np.array([a for a, _ in recording.bins], dtype=np.uint64)
-    high = np.array([b for _, b in recording.bins], dtype=np.uint64)
+    low, high = np.array(recording.bins, dtype=np.uint64).T
     start, end, accesses, first = [], [], [], [0]
     for step in range(recording.steps):
         share = recording.share[:, step]
         looked = ~np.isnan(share)
-        count = np.ceil(np.nan_to_num(share) * _CHECKS - 0.5)
-        count = np.where(looked, np.where(share > 0, np.maximum(count, 1), 0), -1).astype(np.int64)
+        count = np.maximum(np.ceil(share * _CHECKS - 0.5), share > 0)
         new = _runs(low, high, count)
         last = np.append(new[1:], len(low)) - 1
-        there = count[new] >= 0
+        there = looked[new]
         start.append(low[new][there])
         end.append(high[last][there])
         accesses.append(count[new][there])
@@ -124,15 +124,12 @@ def regions_of(recording: Recording, target: Target | None = None) -> RegionSnap
         start=np.concatenate(start),
         end=np.concatenate(end),
         accesses=np.concatenate(accesses).astype(np.uint32),
-        age=np.full(regions, NO_AGE, dtype=np.int64),
+        age=np.full(regions, NO_AGE),
         intervals=Intervals(sample_us=usual, aggr_us=usual * _CHECKS),
     )
 
 
-def _runs(
-    low: NDArray[np.uint64], high: NDArray[np.uint64], count: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _runs(low: NDArray[np.uint64], high: NDArray[np.uint64], count: Floats) -> NDArray[np.int64]:
     """Where a bin begins another region than the one before it."""
-    other = np.ones(len(low), dtype=bool)
-    other[1:] = (count[1:] != count[:-1]) | (low[1:] != high[:-1])
-    return np.flatnonzero(other)
+    other = (count[1:] != count[:-1]) | (low[1:] != high[:-1])
+    return np.flatnonzero(np.concatenate([[True], other]))
