@@ -70,7 +70,8 @@ def status_from_facts(
     running = cmdline.values(str(facts.get("cmdline") or ""), "hotkit.id")
     runs = (running[-1] or "?") if running else "stock"
     armed = _armed(facts)
-    left = tuple(_left_over(facts, state, runs))
+    entry, broken = _entry(facts)
+    left = tuple(_left_over(state, runs, entry, broken))
     lease = facts.get("lease")
     held_by = None
     if isinstance(lease, Mapping):
@@ -90,7 +91,7 @@ def status_from_facts(
         power=power,
         console=console,
         left_over=left,
-        advice=_advice(journal, runs, armed, left, held_by),
+        advice=_advice(journal, runs, armed, left, held_by, broken),
     )
 
 
@@ -101,39 +102,54 @@ def _word(data: Mapping[str, Any] | None, key: str) -> str | None:
 
 def _armed(facts: Mapping[str, Any]) -> str | None:
     """Ours, when it is what GRUB boots next."""
-    boot = facts.get("boot") or {}
+    written = (facts.get("boot") or {}).get("grubenv")
+    if not written:
+        return None
     try:
-        block = base64.b64decode(boot.get("grubenv") or "")
-        entry = grubenv.parse(block).get("next_entry", "") if block else ""
+        entry = grubenv.parse(base64.b64decode(written)).get("next_entry")
     except (HotkitError, ValueError):  # no base64, or not what GRUB would read
         return None
-    return plain_line(entry) if entry.startswith(OUR_PREFIX) else None
+    return plain_line(entry) if entry and entry.startswith(OUR_PREFIX) else None
 
 
-def _left_over(facts: Mapping[str, Any], state: Mapping[str, Any] | None, runs: str) -> list[str]:
-    found = []
+def _entry(facts: Mapping[str, Any]) -> tuple[bool, HotkitError | None]:
+    """Whether custom.cfg holds our block; the error when it holds parts of one."""
     custom = str((facts.get("boot") or {}).get("custom_cfg") or "")
-    entry = remove(custom) != custom
-    if state is not None and "unreadable" in state:
-        found.append("a state.json that is no JSON")
+    try:
+        return remove(custom) != custom, None
+    except HotkitError as error:
+        return False, error
+
+
+def _left_over(
+    state: Mapping[str, Any] | None, runs: str, entry: bool, broken: HotkitError | None
+) -> list[str]:
+    found = [broken.message] if broken else []
     if entry and state is None:
         found.append("an entry in custom.cfg without a journal")
-    by_entry = state is not None and state.get("method") == "entry"
-    if by_entry and not entry and state is not None and state.get("state") != "planned":
-        found.append("a journal whose entry is gone from custom.cfg")
-    if state is not None and state.get("pmem") and not state.get("originals"):
-        # Its files are back; what is left of a rollback waits for the stock entry.
-        found.append("a namespace of PMEM that hotkit made")
     if runs != "stock" and state is None:
         found.append("a running layout without a journal")
+    if state is None:
+        return found
+    if "unreadable" in state:
+        found.append("a state.json that is no JSON")
+    gone = not entry and not broken and state.get("state") != "planned"
+    if gone and state.get("method") == "entry":
+        found.append("a journal whose entry is gone from custom.cfg")
+    if state.get("pmem") and not state.get("originals"):
+        # Its files are back; what is left of a rollback waits for the stock entry.
+        found.append("a namespace of PMEM that hotkit made")
     return found
 
 
 def _advice(
-    journal: str | None, runs: str, armed: str | None, left: tuple[str, ...], held_by: str | None
-) -> str | None:
+    journal: str | None, runs: str, armed: str | None, left: tuple[str, ...], held_by: str | None,
+    broken: HotkitError | None,
+) -> str | None:  # fmt: skip
     if held_by:
         return "somebody is at work on it: wait"
+    if broken:
+        return broken.hint
     if left:
         return "hotkit rollback puts it back"
     if armed and runs == "stock":

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from hotkit.core.hoststatus import status_from_facts
+from hotkit.core import grubenv
+from hotkit.core.grub_block import BEGIN, insert
+from hotkit.core.hoststatus import HostStatus, status_from_facts
 from hotkit.hostplan import plan_host
 
 DATA = Path(__file__).parents[2] / "data" / "facts" / "lab-small-stock.json"
@@ -118,3 +120,90 @@ def test_a_lease_is_waited_for(stock: dict[str, Any]) -> None:
     row = status_from_facts("m1", stock)
     assert row.held_by == "bob@desk, since 12:00, until 13:00"
     assert row.advice == "somebody is at work on it: wait"
+
+
+def grub(*, next_entry: str = "", custom: str | None = None) -> dict[str, Any]:
+    block = grubenv.render({"next_entry": next_entry} if next_entry else {})
+    return {"boot": {"grubenv": base64.b64encode(block).decode(), "custom_cfg": custom}}
+
+
+NOTHING = {
+    "host": "m1", "reachable": True, "problem": None, "kernel": None, "runs": "stock",
+    "profile": None, "journal": None, "since": None, "armed": None, "held_by": None,
+    "power": None, "console": None, "left_over": [], "advice": None,
+}  # fmt: skip
+
+
+def test_facts_that_say_nothing_are_those_of_a_stock_machine() -> None:
+    assert status_from_facts("m1", {}).to_dict() == NOTHING
+    empty = {"state": [], "boot": None, "cmdline": None, "kernel_release": None, "lease": "x"}
+    assert status_from_facts("m1", empty).to_dict() == NOTHING
+    assert status_from_facts("m1", {"boot": {"grubenv": None}}).to_dict() == NOTHING
+    unasked = HostStatus(host="m1", problem="no route", advice="is it on?")
+    assert unasked.to_dict() == NOTHING | {
+        "reachable": False, "problem": "no route", "runs": None, "advice": "is it on?",
+    }  # fmt: skip
+
+
+def test_a_row_with_all_that_can_be_known() -> None:
+    facts = grub(next_entry="hotkit-4c-1f", custom=insert("", "menuentry x {}")) | {
+        "kernel_release": "6.1.0\n\x1b[31m-amd64",
+        "cmdline": "ro hotkit.id=2e hotkit.id=\x1b[31m1f",
+        "state": {
+            "state": "trial\n", "since": "noon\x1b[0m", "method": "entry", "pmem": {"name": "p"},
+            "layout": {"profile": "4C16G\x07"},
+        },
+        "lease": {"who": "bob", "since": "12:00", "until": "13:00"},
+    }  # fmt: skip
+    assert status_from_facts("m1", facts, power="IPMI", console="lab").to_dict() == {
+        "host": "m1", "reachable": True, "problem": None, "kernel": "6.1.0 -amd64", "runs": "1f",
+        "profile": "4C16G", "journal": "trial", "since": "noon", "armed": "hotkit-4c-1f",
+        "held_by": "bob, since 12:00, until 13:00", "power": "IPMI", "console": "lab",
+        "left_over": ["a namespace of PMEM that hotkit made"],
+        "advice": "somebody is at work on it: wait",
+    }  # fmt: skip
+
+
+def test_an_id_without_a_value_and_a_layout_that_is_none() -> None:
+    row = status_from_facts("m1", {"cmdline": "hotkit.id=", "state": {"layout": "4C16G"}})
+    assert (row.runs, row.profile, row.journal) == ("?", None, None)
+
+
+@pytest.mark.parametrize("entry", ["", "Debian GNU/Linux", "my-hotkit-x"])
+def test_an_entry_of_somebody_else_is_not_armed(entry: str) -> None:
+    assert status_from_facts("m1", grub(next_entry=entry)).armed is None
+
+
+def test_what_is_armed_while_a_layout_runs_is_left_to_the_journal() -> None:
+    facts = grub(next_entry="hotkit-x") | {"cmdline": "hotkit.id=1f", "state": {"state": "trial"}}
+    row = status_from_facts("m1", facts)
+    assert row.armed == "hotkit-x" and "never verified" in str(row.advice)
+
+
+@pytest.mark.parametrize(
+    ("state", "custom", "left_over"),
+    [
+        ({"unreadable": "{"}, None, ["a state.json that is no JSON"]),
+        ({"state": "verified", "method": "entry"}, None,
+         ["a journal whose entry is gone from custom.cfg"]),
+        ({"state": "verified", "method": "entry"}, insert("", "x"), []),
+        ({"state": "planned", "method": "entry"}, None, []),
+        ({"state": "verified", "method": "defaults"}, None, []),
+        ({"state": "verified", "pmem": {"name": "p"}, "originals": {"/f": "x"}}, None, []),
+        ({}, insert("", "x"), []),
+        (None, insert("", "x"), ["an entry in custom.cfg without a journal"]),
+        (None, "# somebody's own", []),
+    ],
+)  # fmt: skip
+def test_what_is_left_over(state: Any, custom: str | None, left_over: list[str]) -> None:
+    row = status_from_facts("m1", grub(custom=custom) | {"state": state})
+    assert row.to_dict()["left_over"] == left_over
+
+
+@pytest.mark.parametrize("state", [None, {"state": "verified", "method": "entry"}])
+def test_half_a_block_of_ours_is_a_thing_to_mend_not_the_end_of_all_rows(state: Any) -> None:
+    row = status_from_facts("m1", grub(custom=BEGIN + "\n") | {"state": state})
+    assert row.left_over == (
+        "custom.cfg holds 1 BEGIN and 0 END markers of hotkit, not one of each",
+    )
+    assert row.advice == "take the broken block out by hand, from its BEGIN line to its END line"
