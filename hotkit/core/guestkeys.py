@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from hotkit.core.units import MIB, parse_size
+
+T = TypeVar("T")
 
 KeyPath = tuple[str | int, ...]
 
@@ -63,7 +65,7 @@ class Keys:
             raise self.bad(key, f"{value} is not a multiple of 2M" if size else "0 is no memory")
         return size
 
-    def whole(self, key: str, default: int, least: int, most: int | None = None) -> int:
+    def whole(self, key: str, default: T, least: int, most: int | None = None) -> int | T:
         """A whole number from `least` to `most`."""
         value = self.data.get(key)
         if value is None:
@@ -80,7 +82,7 @@ class Keys:
             raise self.bad(key, f"{value!r} is neither true nor false")
         return value
 
-    def text(self, key: str, default: str) -> str:
+    def text(self, key: str, default: T) -> str | T:
         """Text, as it stands there."""
         value = self.data.get(key)
         if value is not None and not isinstance(value, str):

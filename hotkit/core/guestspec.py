@@ -30,7 +30,7 @@ MEMORY_BYTES = 512 * MIB
 RING_ENTRIES = (1024, 65536)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 # Into a file of options, where a blank or a quote would begin another one.
-_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]*")
+_WORD = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
 _ROOT = re.compile(r"[A-Za-z0-9_./=:-]+")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|scope)")
 
@@ -248,7 +248,7 @@ def _nodes(keys: Keys) -> tuple[GuestNode, ...]:
     found = []
     for number, item in enumerate(listed):
         node = Keys((*keys.at, "nodes", number), item, ("memory", "host_node"))
-        bound = node.whole("host_node", 0, 0) if node.has("host_node") else None
+        bound = node.whole("host_node", None, 0)
         found.append(GuestNode(memory_bytes=node.size("memory"), host_node=bound))
     return tuple(found)
 
@@ -265,10 +265,8 @@ def _pins(keys: Keys, cpus: int) -> tuple[int, ...] | None:
 
 
 def _ring(keys: Keys) -> int | None:
-    if not keys.has("dirty_ring"):
-        return None
-    entries = keys.whole("dirty_ring", 0, *RING_ENTRIES)
-    if entries & (entries - 1):
+    entries = keys.whole("dirty_ring", None, *RING_ENTRIES)
+    if entries is not None and entries.bit_count() != 1:
         raise keys.bad("dirty_ring", f"{entries} is not a power of two")
     return entries
 
@@ -280,12 +278,12 @@ def _found(keys: Keys, name: str) -> FoundGuest:
     process = keys.below("process", _PROCESS)
     if sum(process.has(key) for key in _PROCESS) != 1:
         raise keys.bad("process", "needs exactly one of pid, pid_file, unit")
-    unit = process.text("unit", "") if process.has("unit") else None
+    unit = process.text("unit", None)
     if unit is not None and not _UNIT.fullmatch(unit):
         raise process.bad("unit", f"{unit!r} is no systemd unit: NAME.service or NAME.scope")
     return FoundGuest(
         name=name,
-        pid=process.whole("pid", 2, 2) if process.has("pid") else None,
+        pid=process.whole("pid", None, 2),
         pid_file=process.path("pid_file") if process.has("pid_file") else None,
         unit=unit,
         qmp=keys.path("qmp") if keys.has("qmp") else None,

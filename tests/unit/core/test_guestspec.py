@@ -58,21 +58,93 @@ def test_all_that_can_be_said():
         ]
     )
     said = description(found)
-    assert said["nodes"] == [
-        {"memory_bytes": GIB, "host_node": 0},
-        {"memory_bytes": 1536 * MIB, "host_node": None},
-    ]
-    assert (said["cpus"], said["cpu_pins"], said["backing"]) == (2, [4, 4], "hugetlb")
-    assert (said["kernel"], said["cmdline"]) == ("/boot/vmlinuz-6.12.1", "mitigations=off  nokaslr")
-    assert (said["disk_offset_bytes"], said["root"]) == (1048576, "UUID=0c5e-11")
-    assert said["eptad"] is False and said["dirty_ring"] == 4096
-    assert said["ssh_port"] == 3000 and found.describe().startswith("QEMU, 2560 MiB, 2 CPUs")
+    assert said == {
+        "schema_version": 1,
+        "name": "g1",
+        "kind": "qemu",
+        "nodes": [
+            {"memory_bytes": GIB, "host_node": 0},
+            {"memory_bytes": 1536 * MIB, "host_node": None},
+        ],
+        "cpus": 2,
+        "cpu_pins": [4, 4],
+        "backing": "hugetlb",
+        "disk": "/srv/g1.img",
+        "disk_offset_bytes": 1048576,
+        "kernel": "/boot/vmlinuz-6.12.1",
+        "root": "UUID=0c5e-11",
+        "cmdline": "mitigations=off  nokaslr",
+        "ssh_port": 3000,
+        "eptad": False,
+        "dirty_ring": 4096,
+    }
+    assert found.describe() == "QEMU, 2560 MiB, 2 CPUs, backing hugetlb"
     assert json.loads(json.dumps(said)) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "g"), ("name", "G" * 32), ("cpus", 1), ("cpu_pins", [0]), ("kernel", "hotkit"),
+        ("kernel", "none"), ("backing", "thp"), ("eptad", True), ("ssh_port", 1),
+        ("ssh_port", 65535), ("dirty_ring", 1024), ("dirty_ring", 65536),
+        ("disk_offset_bytes", 0), ("disk_offset_bytes", 512), ("disk", "/a b.qcow2"),
+    ],
+)  # fmt: skip
+def test_the_ends_of_what_is_allowed(key, value):
+    (found,) = guests_from([LEAST | {key: value}])
+    assert description(found) == description(*guests_from([LEAST])) | {key: value}
+
+
+def test_a_key_without_a_value_is_not_said():
+    nothing = dict.fromkeys(
+        ("memory", "nodes", "cpus", "cpu_pins", "backing", "disk_offset_bytes", "kernel", "root",
+         "cmdline", "ssh_port", "eptad", "dirty_ring")
+    )  # fmt: skip
+    assert guests_from([LEAST | nothing]) == guests_from([LEAST])
+    loader = LEAST | {"kernel": "none", "root": None, "cmdline": None}
+    assert guests_from([loader])[0].root == "/dev/vda1"
+    process = {"pid": 2, "pid_file": None, "unit": None}
+    ssh = {"address": "g", "port": None, "user": None, "identity_file": None}
+    (found,) = guests_from([THEIRS | {"process": process, "ssh": ssh, "qmp": None}])
+    assert description(found) == {
+        "schema_version": 1,
+        "name": "theirs",
+        "kind": "process",
+        "pid": 2,
+        "pid_file": None,
+        "unit": None,
+        "qmp": None,
+        "ssh": {"address": "g", "port": 22, "user": "root", "identity_file": None},
+    }
 
 
 def test_ports_count_up_with_the_place_in_the_list():
     found = guests_from([LEAST, THEIRS, LEAST | {"name": "g3"}])
     assert [guest.port_on_host for guest in found] == [2222, None, 2224]
+
+
+@pytest.mark.parametrize(
+    ("way", "port"),
+    [
+        ({"port": 2200}, 2200),
+        ({"address": "localhost", "port": 65535}, 65535),
+        ({"address": "::1", "port": 1}, 1),
+        ({"address": "fe80::1%eth0", "port": 2200}, None),
+        ({"address": "theirs_1.lab-x", "port": 22}, None),
+    ],
+)
+def test_a_port_of_the_hosts_loopback_leads_to_one_guest(way, port):
+    (found,) = guests_from([THEIRS | {"ssh": way}])
+    assert found.port_on_host == port
+    other = {"name": "other", "process": {"pid": 7}, "ssh": way}
+    if port is None:
+        assert len(guests_from([THEIRS | {"ssh": way}, other])) == 2
+        return
+    with pytest.raises(GuestError) as caught:
+        guests_from([THEIRS | {"ssh": way}, other])
+    assert caught.value.path == (1, "ssh", "port")
+    assert caught.value.problem == f"port {port} of the host leads to theirs already"
 
 
 def test_a_vm_of_somebody_else():
@@ -143,6 +215,7 @@ BAD = [
     ([LEAST | {"cpu_pins": [2, 3]}], (0, "cpu_pins"), "one CPU of the host for each of the guest"),
     ([LEAST | {"backing": "2M"}], (0, "backing"), "'2M' is none of 4k, thp, hugetlb"),
     ([LEAST | {"kernel": "lab"}], (0, "kernel"), "'lab' is none of running, hotkit, none, nor"),
+    ([LEAST | {"kernel": '/boot/a"b'}], (0, "kernel"), "is no path on the host: /..., without quo"),
     ([LEAST | {"cmdline": "a\nb"}], (0, "cmdline"), "is not one line of printable ASCII"),
     ([LEAST | {"cmdline": ["quiet"]}], (0, "cmdline"), "is not text"),
     ([LEAST | {"cmdline": "quiet", "kernel": "none"}], (0, "cmdline"), "the loader on the disk"),
@@ -158,6 +231,8 @@ BAD = [
     ([LEAST | {"ssh_port": 70000}], (0, "ssh_port"), "70000 is not a whole number, 1 to 65535"),
     ([LEAST | {"ssh_port": 2223}, LEAST | {"name": "g2"}], (1, "ssh_port"),
      "port 2223 of the host leads to g1 already"),
+    ([LEAST | {"ssh_port": 65536}], (0, "ssh_port"), "65536 is not a whole number, 1 to 65535"),
+    ([LEAST | {"ssh_port": 0}], (0, "ssh_port"), "0 is not a whole number, 1 to 65535"),
     ([LEAST, THEIRS | {"ssh": {"port": 2222}}], (1, "ssh", "port"), "leads to g1 already"),
     ([LEAST | {"ssh": {"port": 23}}], (0, "ssh"), "hotkit makes that of g1 itself"),
     ([LEAST | {"qmp": "/run/q"}], (0, "qmp"), "hotkit makes that of g1 itself"),
@@ -170,6 +245,10 @@ BAD = [
     ([THEIRS | {"process": {"unit": "--all.scope"}}], (0, "process", "unit"), "is no systemd unit"),
     ([THEIRS | {"ssh": {}}], (0, "ssh"), "127.0.0.1 port 22 is the host itself"),
     ([THEIRS | {"ssh": {"address": "localhost"}}], (0, "ssh"), "localhost port 22 is the host"),
+    ([THEIRS | {"ssh": {"address": "::1"}}], (0, "ssh"), "::1 port 22 is the host itself"),
+    ([THEIRS | {"ssh": {"port": 0}}], (0, "ssh", "port"), "0 is not a whole number, 1 to 65535"),
+    ([THEIRS | {"ssh": {"address": ""}}], (0, "ssh", "address"), "'': only letters"),
+    ([THEIRS | {"ssh": {"address": "g", "user": ""}}], (0, "ssh", "user"), "'': only letters"),
     ([THEIRS | {"ssh": {"address": "-oProxyCommand=x"}}], (0, "ssh", "address"), "only letters"),
     ([THEIRS | {"ssh": {"address": "a", "user": "r t"}}], (0, "ssh", "user"), "only letters"),
     ([THEIRS | {"ssh": {"address": "a", "key": "/x"}}], (0, "ssh", "key"), "known here: address"),
@@ -184,3 +263,15 @@ def test_bad_guests_are_refused_with_their_place(listed, path, said):
     assert caught.value.path == path
     assert said in caught.value.problem
     assert str(caught.value).startswith(".".join(str(step) for step in ("hotkit_guests", *path)))
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["memory", "nodes", "cpus", "cpu_pins", "backing", "disk", "disk_offset_bytes", "kernel",
+     "root", "cmdline", "ssh_port", "eptad", "dirty_ring"],
+)  # fmt: skip
+def test_what_is_for_guests_that_hotkit_starts(key):
+    with pytest.raises(GuestError) as caught:
+        guests_from([THEIRS | {key: None}])
+    assert caught.value.path == (0, key)
+    assert caught.value.problem == "is not for theirs: with process hotkit does not start it"
