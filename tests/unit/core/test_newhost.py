@@ -43,6 +43,7 @@ def test_the_next_command() -> None:
     assert found(chosen=fit()).next_command == "hotkit provision inventories/m1 --check --diff"
     assert found("my lab/").next_command == "hotkit doctor -i 'my lab/'"
     assert found("my lab/").path == "my lab/hosts.yml"
+    assert found("labs/X/").path == "labs/X/hosts.yml"
 
 
 def test_the_machine_in_one_line() -> None:

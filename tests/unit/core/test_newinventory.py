@@ -111,5 +111,6 @@ def test_a_vm_has_no_bmc():
 
 def test_what_is_said_of_a_bmc():
     assert SEEN_BMC.sentence == "a BMC (IPMI) at 10.1.2.3"
-    assert "address is not known" in Power(ipmi=True, redfish=True).sentence
+    said = "a BMC (IPMI and Redfish), its address is not known here"
+    assert Power(ipmi=True, redfish=True).sentence == said
     assert Power().sentence.startswith("no BMC")
