@@ -63,7 +63,7 @@ def judged(name: str, expected: str, found: str, ok: bool, sentence: str) -> Che
         name=name,
         expected=expected,
         found=found,
-        verdict={True: Verdict.PASS, False: Verdict.FAIL}[ok],
+        verdict=Verdict.PASS if ok else Verdict.FAIL,
         sentence=sentence,
     )
 
