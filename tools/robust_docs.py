@@ -41,9 +41,9 @@ MUTATION = """\
 {by}
 Are the tests of the core worth something? mutmut changes a module in one place after the other
 (another operator, another number, another argument), and the module's own tests should notice.
-Modules were chosen by what a mistake in them costs: {share}. The tests of each are
-named in `tests/mutation/modules/`; hypothesis gives the same 30 examples each time. One module by
-hand: `python tools/mutate.py NAME`.
+Measured here: {share}. The tests of each are named in `tests/mutation/modules/`; hypothesis gives
+the same 30 examples each time. mutmut leaves alone what has a decorator (properties, mostly) and
+what is done when a module is imported. One module by hand: `python tools/mutate.py NAME`.
 
 {measured}
 {table}
