@@ -114,7 +114,7 @@ def _moved(on: Sequence[RunResult], off: _OffMeans) -> tuple[CounterChange, ...]
     if not moves.any():
         return ()
     names = [name for name, moved in zip(names, moves, strict=True) if moved]
-    with_tracker = counted[:, moves].astype(float)
+    with_tracker = counted[:, moves]
     without = off.table[np.ix_([off.row_of[run.block] for run in on], columns[moves])]
     change = with_tracker - without
     mean = change.mean(axis=0)
@@ -160,6 +160,6 @@ def _table(runs: Sequence[RunResult], names: Sequence[str]) -> npt.NDArray[Any]:
     alike = {id(deltas.names): deltas.names for deltas in packed}
     if len(packed) == len(runs) and list(alike.values()) == [tuple(names)]:
         rows = b"".join([deltas.packed for deltas in packed])
-        return np.frombuffer(rows, dtype=np.int64).reshape(len(runs), -1)
+        return np.frombuffer(rows, dtype=np.int64).reshape(len(runs), len(names))
     rows_of = [[run.deltas[name] for name in names] for run in runs]
     return np.array(rows_of, dtype=float).reshape(len(runs), len(names))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hotkit.core.counters import counters_moved, unit_of
@@ -72,10 +74,117 @@ def test_one_block_no_counter_and_no_off_run_tell_nothing():
     assert counters_moved(alone) == {"idle": ()}
 
 
+@pytest.mark.parametrize("pack", [(), (OFF,), ("idle",), (OFF, "idle")])
+def test_a_block_has_as_many_off_runs_as_it_has(pack):
+    """Blocks in another order with the tracker, names in another order in some runs."""
+    packer = DeltaPacker()
+    runs = [
+        replace(run, deltas=packer.pack(run.deltas)) if run.arm in pack else run
+        for run in runs_of(
+            (0, OFF, {"a": 10, "b": 1}),
+            (1, OFF, {"b": 1, "a": 20}), (1, OFF, {"a": 40, "b": 1}),
+            (2, OFF, {"a": 1, "b": 1}), (2, OFF, {"a": 2, "b": 1}), (2, OFF, {"a": 3, "b": 1}),
+            (2, "idle", {"b": 1, "a": 10}), (0, "idle", {"b": 1, "a": 15}),
+            (1, "idle", {"b": 1, "a": 37, "c": 9}),
+        )
+    ]  # fmt: skip
+    # 5, 7 and 8 more than 10, 30 and 2; b counts as much with the tracker as without.
+    (change,) = counters_moved(runs)["idle"]
+    assert (change.counter, change.blocks) == ("a", 3)
+    assert (change.on, change.off) == (pytest.approx(62 / 3), 14)
+    assert change.change == pytest.approx(20 / 3)
+    half = 4.302653 * (7 / 3) ** 0.5 / 3**0.5
+    assert change.interval.high == pytest.approx(20 / 3 + half)
+
+
+@pytest.mark.parametrize("pack", [(), (0, 1, 2), (1,), (0, 2), (0,)])
+def test_a_run_that_lacks_a_counter_takes_it_from_all(pack):
+    """Whichever of the off runs are packed, and also where the last ones have it again."""
+    packer = DeltaPacker()
+    offs = [
+        replace(run, deltas=packer.pack(run.deltas)) if run.block in pack else run
+        for run in runs_of(
+            (0, OFF, {"a": 1, "b": 1, "c": 1}), (1, OFF, {"a": 1, "c": 3}),
+            (2, OFF, {"a": 1, "b": 1, "c": 2}),
+        )
+    ]  # fmt: skip
+    with_tracker = runs_of(*((block, "idle", {"a": 5, "b": 9, "c": 0}) for block in range(3)))
+    found = counters_moved([*offs, *with_tracker])["idle"]
+    # c is 1, 3 and 2 less: 4.302653 / sqrt 3 is more than 2.
+    assert [(one.counter, one.change) for one in found] == [("a", 4)]
+
+
+@pytest.mark.parametrize("pack", [(), (0, 1, 2), (1,), (0, 2)])
+def test_runs_with_the_same_counters_are_one_table(pack):
+    packer = DeltaPacker()
+    runs = [
+        replace(run, deltas=packer.pack(run.deltas)) if run.block in pack else run
+        for run in runs_of(
+            *(
+                (block, arm, {"a": 10 * block + 3 * (arm != OFF), "b": block + 5 * (arm != OFF)})
+                for block in range(3)
+                for arm in (OFF, "idle")
+            )
+        )
+    ]
+    found = counters_moved(runs)["idle"]
+    assert [(one.counter, one.on, one.off, one.change) for one in found] == [
+        ("b", 6, 1, 5), ("a", 13, 10, 3),
+    ]  # fmt: skip
+
+
+def test_numbers_of_64_bits_and_more_are_added_up():
+    runs = runs_of(
+        *((block, OFF, {"a": 1 << 63}) for block in (0, 0, 1, 1)),
+        *((block, "idle", {"a": 3 << 62}) for block in (0, 1)),
+    )
+    (change,) = counters_moved(runs)["idle"]
+    assert (change.on, change.off, change.change) == (3 * 2.0**62, 2.0**63, 2.0**62)
+
+
+def test_what_is_less_than_one_a_run_has_its_whole_share():
+    def counters(block, on):
+        return {"rare": int(on and block != 3), "busy": 10 + 90 * on}
+
+    runs = runs_of(*((b, arm, counters(b, arm != OFF)) for b in range(8) for arm in (OFF, "idle")))
+    found = counters_moved(runs)["idle"]
+    assert [(one.counter, one.change) for one in found] == [("rare", 0.875), ("busy", 90)]
+
+
+def test_shares_alike_to_a_hundredth_go_by_the_change():
+    counters = {
+        "small": (100, 200), "middle": (12, 25), "telling": (2, 20), "large": (1000, 1996),
+        "some": (4000, 10_000),
+    }  # fmt: skip
+    runs = runs_of(
+        *(
+            (block, arm, {name: pair[arm != OFF] for name, pair in counters.items()})
+            for block in range(3)
+            for arm in (OFF, "idle")
+        )
+    )
+    # 0.50, 0.52, 0.90, 0.499 and 0.60.
+    found = counters_moved(runs)["idle"]
+    assert [one.counter for one in found] == ["telling", "some", "middle", "large", "small"]
+
+
+def test_without_a_wish_five_are_told():
+    runs = runs_of(
+        *(
+            (block, arm, {f"c{number}": number * (arm != OFF) for number in range(9)})
+            for block in range(2)
+            for arm in (OFF, "idle")
+        )
+    )
+    found = counters_moved(runs)["idle"]
+    assert [one.counter for one in found] == ["c8", "c7", "c6", "c5", "c4"]
+
+
 @pytest.mark.parametrize(
     ("counter", "unit"),
     [("vmstat.pgfault", "events"), ("cpu.user_ns", "ns"), ("psi.some_us", "us"),
-     ("cgroup.file_bytes", "bytes"), ("ns", "ns")],
+     ("cgroup.file_bytes", "bytes"), ("ns", "ns"),
+     ("cpu.user_and_system_ns", "ns"), ("a_bytes_read", "events")],
 )  # fmt: skip
 def test_units(counter, unit):
     assert unit_of(counter) == unit
