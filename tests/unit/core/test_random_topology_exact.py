@@ -77,6 +77,7 @@ class Dice:
         self.asked = []
 
     def randint(self, low, high):
+        assert type(low) is type(high) is int  # Python 3.12 takes no 16.0
         self.asked.append((low, high))
         return high
 
