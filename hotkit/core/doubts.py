@@ -48,7 +48,7 @@ def doubts(
         found.append(often)
     for whose, name in (("machine", "swap"), ("guest", "guest.swap")):
         if swapped := sum(run.deltas.get(name, 0) for run in runs):
-            found.append(f"the {whose} swapped {swapped} pages during the runs")
+            found.append(f"the {whose} swapped {swapped} page(s) during the runs")
     off = dict.fromkeys(error for run in runs if run.arm == OFF for error in run.errors)
     found += [f"off: {error}" for error in off]
     steal = sum(run.deltas.get("steal_ns", 0) for run in runs) / 1e9

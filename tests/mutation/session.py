@@ -84,6 +84,8 @@ def why(module: str, removed: str, added: str) -> str | None:
         return "words"
     if "strict=True" in removed and added != removed and _unchecked(removed) == _unchecked(added):
         return "lengths that are the same: strict=True only says so"
+    if "judged(" in removed and removed.replace("False", "None") == added != removed:
+        return "None is no pass either"
     return known(module).alters_nothing.get((removed, added))
 
 

@@ -34,12 +34,14 @@ def test_modules_and_their_tests_are_there():
         ('kind == "ram"', 'kind == "RAM"', None),
         ('kind == "ram"', 'kind != "ram"', None),
         ("x = 1", "x = 1", None),
+        ('judged("a", ok, False)', 'judged("a", ok, None)', "no pass"),
+        ('shown("a", ok, False)', 'shown("a", ok, None)', None),
         ("zip(a, b, strict=True)", "zip(a, b, strict=None)", "strict"),
         ("zip(a, b, strict=True)", "zip(a, b, )", "strict"),
         ("zip(a, b, strict=True)", "zip(a, None, strict=True)", None),
         ("zip(a, b, strict=True)", "zip(a, b, strict=True)", None),
     ],
 )
-def test_only_words_and_checks_of_lengths_are_explained_by_themselves(removed, added, said):
+def test_what_is_explained_by_itself(removed, added, said):
     found = why("memparse", removed, added)
     assert (said in found) if said and found else found is said

@@ -92,7 +92,7 @@ def test_a_block_that_misses_a_run_is_left_out_and_told():
     ("change", "words"),
     [
         ({"checksum": "other"}, "same work"),
-        ({"deltas": {"swap": 3}}, "swapped 3 pages"),
+        ({"deltas": {"swap": 3}}, "swapped 3 page(s)"),
         ({"deltas": {"steal_ns": 10**10}}, "steal"),
         ({"lost": 10**6}, "samples were lost"),
     ],

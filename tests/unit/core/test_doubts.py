@@ -81,10 +81,10 @@ def test_swapped_pages_are_added_up():
     runs = [run("off", deltas={"swap": 2, "guest.swap": 5}), run("on", deltas={"swap": 1}),
             run("on")]  # fmt: skip
     assert said(*runs) == (
-        "the machine swapped 3 pages during the runs",
-        "the guest swapped 5 pages during the runs",
+        "the machine swapped 3 page(s) during the runs",
+        "the guest swapped 5 page(s) during the runs",
     )
-    assert said(run("on", deltas={"swap": 1})) == ("the machine swapped 1 pages during the runs",)
+    assert said(run("on", deltas={"swap": 1})) == ("the machine swapped 1 page(s) during the runs",)
 
 
 def test_an_error_of_off_runs_is_told_once_and_of_others_never():

@@ -151,7 +151,7 @@ def test_a_guest_that_swaps_is_a_doubt(tmp_path):
         return event
 
     doubts = read_sweep(make_guest_sweep(tmp_path / "s", told=swapped)).analysis.untrusted
-    assert "the guest swapped 21 pages during the runs" in doubts
+    assert "the guest swapped 21 page(s) during the runs" in doubts
 
 
 def test_what_must_agree_of_guests():
