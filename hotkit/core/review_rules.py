@@ -82,17 +82,18 @@ def command_line(line: str, outcome: Outcome) -> Iterator[Finding]:
 
 def regions(topology: Topology, line: str, outcome: Outcome) -> Iterator[Finding]:
     """Every region: what it lies over, how it is aligned, whether two overlap; KASLR."""
-    taking = [entry for entry in outcome.entries if takes_ram(entry) and entry.range]
-    for first, second in combinations(taking, 2):
-        assert first.range and second.range
-        both = first.range.intersect(second.range)
+    taking = [
+        (item.token, item.range) for item in outcome.entries if takes_ram(item) and item.range
+    ]
+    for (first, one), (second, other) in combinations(taking, 2):
+        both = one.intersect(other)
         if both:
             yield Finding(
                 severity=Severity.WARNING,
                 code="overlap",
-                sentence=f"{first.token} and {second.token} overlap by "
-                f"{format_size(both.size_bytes)} at {both}",
-                token=second.token,
+                sentence=f"{first} and {second} overlap by {format_size(both.size_bytes)}"
+                f" at {both}",
+                token=second,
                 range=both,
             )
     for entry in outcome.entries:
@@ -216,20 +217,22 @@ def remains(topology: Topology, outcome: Outcome) -> Iterator[Finding]:
     load = RangeSet((KERNEL_LOAD,))
     lost = load.intersect(stock_ram(topology.firmware)).subtract(ram)
     low = low_node(topology)
-    kept = ram.intersect(topology.span(low)).size_bytes if low is not None else ram.size_bytes
+    where, kept = "the machine", ram.size_bytes
+    if low is not None:
+        where, kept = f"node {low}", ram.intersect(topology.span(low)).size_bytes
     if lost or kept < LOWEST_NODE_MIN_BYTES:
         yield Finding(
             severity=Severity.ERROR,
             code="no-low-memory",
             sentence=f"the kernel is loaded at {KERNEL_LOAD}, and {format_size(lost.size_bytes)} "
-            f"of that are taken away; node {low} keeps {format_size(kept)}",
+            f"of that are taken away; {where} keeps {format_size(kept)}",
             range=lost.ranges[0] if lost else None,
         )
     elif kept < LITTLE_BYTES:
         yield Finding(
             severity=Severity.WARNING,
             code="little-memory",
-            sentence=f"{format_size(kept)} on node {low}: a distribution's kernel and services "
+            sentence=f"{format_size(kept)} on {where}: a distribution's kernel and services "
             "may run out of memory while they boot",
         )
     spans = RangeSet.of(item for node in topology.nodes for item in topology.span(node))

@@ -35,10 +35,10 @@ def remains(*kept, topology=MADE, **more):
     return list(review_rules.remains(topology, Outcome(entries=(), table=table, **more)))
 
 
-def little(size):
+def little(size, where="node 0"):
     return finding(
-        WARNING, "little-memory", f"{size} on node 0: a distribution's kernel and services may run "
-        "out of memory while they boot",
+        WARNING, "little-memory", f"{size} on {where}: a distribution's kernel and services may "
+        "run out of memory while they boot",
     )  # fmt: skip
 
 
@@ -65,9 +65,16 @@ def test_a_line_that_does_not_boot_leaves_nothing_to_be_judged():
 
 def test_a_machine_whose_low_memory_is_of_no_node_and_ram_that_no_node_owns():
     lost = replace(MADE, affinity=())
-    (_, none) = remains(mib(16, 80), topology=lost)
     sentence = "64 MiB of RAM belong to no node: the kernel gives up NUMA then"
-    assert none == finding(WARNING, "no-node", sentence, range=mib(16, 80))
+    assert remains(mib(16, 80), topology=lost) == [
+        little("64 MiB", "the machine"),
+        finding(WARNING, "no-node", sentence, range=mib(16, 80)),
+    ]
+    assert remains(mib(16, 79), topology=lost)[0] == finding(
+        ERROR,
+        "no-low-memory",
+        f"{BOOTS.format('0 B').removesuffix('node')}the machine keeps 63 MiB",
+    )
     more = mib(16, 1536)
     assert remains(more, mib(9000, 9001)) == []
     assert remains(more, mib(9000, 9001), Range(9100 * MIB, 9100 * MIB + 4096)) == [
@@ -153,6 +160,7 @@ def off(strays, online, node, first, where):
     [
         ("", ALL, None, []),
         ("maxcpus=2", (0, 1), None, []),
+        ("maxcpus=2", (0, 4), None, [(WARNING, "cpu-node", off(1, 2, 0, 4, 1))]),
         ("maxcpus=6", ALL, None, [(WARNING, "cpu-node", off(2, 6, 0, 4, 1))]),
         ("maxcpus=7", ALL, None, [
             (WARNING, "cpu-limit", "the limit of 7 CPUs is beyond the 6 there are"),

@@ -142,6 +142,8 @@ def test_regions_that_overlap(line, second, size, where):
 def test_regions_that_touch_or_take_nothing_do_not_overlap():
     assert regions("memmap=1G$5G,1G$6G nokaslr") == []
     assert [one.code for one in regions("memmap=1G@5G,512M@5G,1G$5G nokaslr")] == []
+    # It makes RAM of what ACPI has, and adds none.
+    assert regions("memmap=64M%1600M-3+1 nokaslr") == []
     codes = [one.code for one in regions("memmap=3G$4608M,512M$5G,512M$6G nokaslr")]
     assert codes == ["overlap", "overlap"]
 
