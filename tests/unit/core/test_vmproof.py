@@ -118,6 +118,9 @@ def test_access_witness(changes: dict[str, Any], found: str, ok: bool) -> None:
     check = witness(judge([damon(0, beside=1), line], patched=True))
     assert (check.found, check.verdict is Verdict.PASS) == (found, ok)
     assert ("it agrees with ours, 100.0%" in check.sentence) == ok
+    # Rows of other memory, and without the tick, are not what it is held against.
+    others = [{**damon(0, beside=1), "memory": "4k"}, damon(0)]
+    assert witness(judge([*others, damon(0, beside=1), line], patched=True)) == check
     # By itself it is held against its own limit.
     alone = witness(judge([line], patched=True))
     assert (alone.verdict is Verdict.PASS) == ok and "ours" not in alone.sentence
