@@ -119,7 +119,7 @@ def test_access_witness(changes: dict[str, Any], found: str, ok: bool) -> None:
     assert (check.found, check.verdict is Verdict.PASS) == (found, ok)
     assert ("it agrees with ours, 100.0%" in check.sentence) == ok
     # Rows of other memory, and without the tick, are not what it is held against.
-    others = [{**damon(0, beside=1), "memory": "4k"}, damon(0)]
+    others = [damon(0), {**damon(0, beside=1), "memory": "4k"}]
     assert witness(judge([*others, damon(0, beside=1), line], patched=True)) == check
     # By itself it is held against its own limit.
     alone = witness(judge([line], patched=True))
