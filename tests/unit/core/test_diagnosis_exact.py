@@ -229,6 +229,8 @@ def test_the_title_is_told_where_the_line_is_too():
          "The kernel did not get maxcpus=4; instead there is maxcpus=2."),
         (GOOD_LINE.replace("maxcpus=4", "maxcpus=2 maxcpus=3").replace("nokaslr", ""),
          "The kernel did not get maxcpus=4 nokaslr; instead there is maxcpus=2 maxcpus=3."),
+        (GOOD_LINE.replace("nokaslr", "nokaslr=1 quiet"),
+         "The kernel did not get nokaslr; instead there is nokaslr=1."),
         # What another argument of the layout says is not there instead of it.
         (GOOD_LINE.replace(MEMMAP, "memmap=1G$5G"),
          f"The kernel did not get {MEMMAP}; instead there is memmap=1G$5G."),
