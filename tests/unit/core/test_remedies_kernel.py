@@ -247,7 +247,9 @@ def won(depot_pages, kept, total=64 * GIB):
     """Bytes that are won of the depot's table where the layout keeps less RAM."""
     facts = {"vmalloc": (area("stack_depot_init", depot_pages),)}
     meminfo = {"MemTotal": total, "MemFree": 0}
-    return found(meminfo, layout=planned(kept=(kept,)), **facts)["no-debug"].saves_bytes
+    size = found(meminfo, layout=planned(kept=(kept,)), **facts)["no-debug"].saves_bytes
+    assert type(size) is int
+    return size
 
 
 def with_pages(count):
@@ -319,6 +321,14 @@ TWO = buffers(2 * MIB, 6 * MIB)  # of four CPUs: 512 KiB and 1.5 MiB each
 )  # fmt: skip
 def test_buffers_of_tracing(sizes, facts, remedy):
     assert found(trace_buffers=sizes, **facts)["trace-buffers"] == remedy
+
+
+def test_bytes_of_buffers_are_whole():
+    """Of 100,001 bytes a CPU of three has 33,333, and two of the three 66,667."""
+    for line, won in (("quiet", 2), ("maxcpus=2", 1)):
+        facts = {"cpus_online": 3, "layout": planned(line)}
+        size = found(trace_buffers=buffers(100_001), **facts)["trace-buffers"].saves_bytes
+        assert (size, type(size)) == (won, int)
 
 
 def test_buffers_larger_than_what_is_in_use_win_nothing():
