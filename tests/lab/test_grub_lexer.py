@@ -175,11 +175,22 @@ menuentry 'last' --id x-four { linux /k last; boot; }
         *("0", "1", "1>1", "2", "3", "9", "03", "08", "0x3", "2hotkit"),
         *("three", "last", "x-four", "unknown", "sub>in1", "sub>inner two"),
         *("More >> less>inner two", "More > less", "sub>unknown", "sub>x-four"),
+        *("09", "0x", "0X3", " 3", "0000000000000000000000003"),
     ],
 )
 def test_which_entry_boots(default: str, tmp_path: Path) -> None:
     """Numbers, ids, titles, paths, and what GRUB does with a name that is not there."""
     text = f"set timeout=0\nset default='{default}'\n{MENU}"
+    assert predicted_cmdline(stock_entry(read_menu(text)), read_menu(text)) == boot(text, tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--id", "--class"])
+@pytest.mark.parametrize("default", ["0", "1"])
+def test_an_entry_whose_last_option_lacks_its_value_is_none(
+    default: str, option: str, tmp_path: Path
+) -> None:
+    lacks = f"menuentry 'lacks' {option} {{ linux /k lacks; boot; }}\n"
+    text = f"set timeout=0\nset default='{default}'\n{lacks}{MENU}"
     assert predicted_cmdline(stock_entry(read_menu(text)), read_menu(text)) == boot(text, tmp_path)
 
 
