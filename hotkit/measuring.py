@@ -17,8 +17,9 @@ from hotkit.host.run import run
 from hotkit.host.store import Journal
 from hotkit.host.workloadspec import CommandSpec, WorkloadSpec
 
-# A guest boots and gets its agent; emulated within an emulated machine that takes a minute or two.
-_GUEST_UP_S = 600
+# A guest boots and gets its agent; emulated within an emulated machine that takes two minutes, on a
+# busy one ten.
+_GUEST_UP_S = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +61,15 @@ def probe_host(
     return Probed(machine=machine, guest=found)
 
 
-def silence_s(workload: WorkloadSpec) -> float:
-    """How long the agent may say nothing: in emulation everything takes longer than planned."""
+def silence_s(workload: WorkloadSpec, guest: bool = False) -> float:
+    """How long the agent may say nothing: in emulation everything takes longer than planned.
+
+    `guest`: it may have to start one between two runs.
+    """
+    up_s = _GUEST_UP_S if guest else 0
     if isinstance(workload, CommandSpec):
-        return 300 + 2 * workload.most_s + workload.within_s
-    return 300 + 60 * (workload.seconds or 60)
+        return up_s + 300 + 2 * workload.most_s + workload.within_s
+    return up_s + 300 + 60 * (workload.seconds or 60)
 
 
 def keep_heat(event: dict[str, Any], truth: Mapping[str, Any], journal: Journal) -> dict[str, Any]:

@@ -178,7 +178,7 @@ class Part:
         if self.state.work is None and self.plan["calibrate_ms"]:
             self._show("finding the amount of work")
         self.heed_stop()
-        silence = silence_s(self.spec.only_workload)
+        silence = silence_s(self.spec.only_workload, guest=self.spec.guest is not None)
         with self.agent.follow(self.state.session, self.state.next_event, silence) as events:
             for event in events:
                 self._one_event(event, journal)

@@ -70,7 +70,10 @@ def write_ssh_config(folder: Path, name: str, way: dict[str, Any], known: bool) 
         "GlobalKnownHostsFile none",
         f"StrictHostKeyChecking {'yes' if known else 'accept-new'}",
         "LogLevel ERROR",
-        "ConnectTimeout 15",
+        # Of an emulated guest on a busy host, the key exchange alone takes as long. The quickest
+        # one is asked for first where the way is the loopback only: half of a login.
+        "ConnectTimeout 60",
+        *(["KexAlgorithms ^curve25519-sha256"] if known else []),
         # Rare, since each wakes the guest that is measured; a hung one is found within a minute.
         "ServerAliveInterval 15",
         "ServerAliveCountMax 3",

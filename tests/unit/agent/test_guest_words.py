@@ -90,6 +90,9 @@ def test_keys_are_made_once_and_handed_over(tmp_path: Path) -> None:
     said = done.stdout.splitlines()
     assert {"hostname 127.0.0.1", "port 2222", "user root", "stricthostkeychecking true"} <= {*said}
     assert (tmp_path / "known_hosts").read_text().startswith("g1 ssh-ed25519 ")
+    # The quickest key exchange first, and the others still.
+    kex = next(row for row in said if row.startswith("kexalgorithms ")).split()[1].split(",")
+    assert kex[0] == "curve25519-sha256" and len(set(kex)) > 3
 
 
 def test_a_kernel_that_is_not_there_is_said(tmp_path: Path) -> None:
