@@ -221,3 +221,9 @@ def test_the_usual_interval_is_the_median_in_whole_microseconds(took, usual):
     """At least one; of 1.5 and 2.5 the even one, as numpy rounds."""
     found = regions_of(steps([1, 1], took=took))
     assert found.intervals == Intervals(sample_us=usual, aggr_us=usual * 100)
+
+
+def test_the_least_that_can_be_looked_at_is_a_byte_for_a_nanosecond():
+    record = plain([(K, K + 1, 20)], at=[10**9])
+    found = recording_of(replace(record, since_ns=record.at_ns))
+    assert found.share.tolist() == [[1.0]]
