@@ -9,6 +9,7 @@ import pytest
 
 from hotkit.core.analysis import analyse
 from hotkit.core.inguest import Clocks, InGuest, VmSeen
+from hotkit.core.reruns import Rerun, SessionGates
 from tests.unit.core.test_analysis import session, several
 
 
@@ -59,6 +60,10 @@ def test_what_has_no_unit_is_a_sample():
         [replace(run, units={}) for run in runs], blocks=8, sesoi_fraction=0.01
     ).doses  # fmt: skip
     assert dose.unit == "sample"
+    # A sample by default and one by name are the same thing.
+    named = [replace(run, units={} if run.arm == "a" else {"examined": "sample"}) for run in runs]
+    (dose,) = analyse(named, blocks=8, sesoi_fraction=0.01).doses
+    assert dose.arms == ("a", "b")
 
 
 def test_where_a_tracker_ran_and_how_is_the_arms():
@@ -128,3 +133,16 @@ def test_a_session_of_one_block_has_its_names():
         ("a", "damon", 1), ("b", "idle", 1),
     ]  # fmt: skip
     assert [arm.per_examined.unit for arm in found.arms] == ["x", "y"]
+
+
+def test_what_the_session_says_of_itself_is_kept():
+    reruns = [Rerun(block=1, attempt=0, reasons=("steal",), runs_abandoned=2, arms=("soft",))]
+    gates = SessionGates(bounds={"steal": 0.02})
+    found = analyse(session(), blocks=6, sesoi_fraction=0.03, reruns=reruns, gates=gates)
+    assert (found.reruns, found.gates) == (tuple(reruns), gates)
+    assert found.sesoi_fraction == 0.03
+    # The twins are 2, -3, -2, 3, -1 and 1 ms apart.
+    assert (found.a_a.n, found.a_a.sd) == (6, pytest.approx(math.sqrt(28 / 5) * 1e-3))
+    (arm,) = found.arms
+    assert (arm.per_examined.samples, arm.per_positive.samples) == (6015, 600)
+    assert arm.per_positive.unit == "soft-dirty page"
