@@ -65,6 +65,17 @@ def values(line: str, name: str) -> tuple[str | None, ...]:
     return tuple(item.value for item in parse(line) if item.named(name))
 
 
+def yes_or_no(value: str | None) -> bool | None:
+    """A parameter's value as kstrtobool() reads it (lib/kstrtox.c, Linux 6.1), None for neither.
+
+    Only how it begins counts: `y`, `1` or `on`, `n`, `0` or `of`, in either case.
+    """
+    begin = (value or "").lower()
+    if begin.startswith(("y", "1", "on")):
+        return True
+    return False if begin.startswith(("n", "0", "of")) else None
+
+
 def render(args: Iterable[str]) -> str:
     """One line of arguments. Raises ValueError on one that the kernel would read differently.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hotkit.core.cmdline import yes_or_no
 from hotkit.core.kernelhashes import TABLES, entries
 from hotkit.core.remedy import Case, Remedy, within
 from hotkit.core.savings import smaller_hash_bytes
@@ -15,7 +16,6 @@ _DS_BYTES = 2 * 64 * KIB
 _TRACE_BYTES = 64 * KIB  # trace_buf_size= of `trace-buffers`
 # struct page_ext with page owner: 64 bytes in 6.1 (mm/page_owner.c), 40 before 5.11, 72 in 6.12.
 _OWNER_BYTES, _OWNER_LEAST_BYTES, _OWNER_MOST_BYTES = 64, 40, 72
-_ON = ("on", "1", "y", "Y", "yes")
 
 
 def kernel_remedies(case: Case) -> Iterator[Remedy]:
@@ -124,7 +124,7 @@ def _debug(case: Case) -> Iterator[Remedy]:
         return
     depot = case.vmalloc("stack_depot_init")
     asked = case.given("page_owner")
-    owner = case.facts.page_owner is not None or bool(asked and asked[-1] in _ON)
+    owner = case.facts.page_owner is not None or bool(asked and yes_or_no(asked[-1]))
     # The table of stacks has a bucket per 16 KiB of RAM, 4096 to 2^20 (lib/stackdepot.c).
     ram = min(case.kept_bytes, case.facts.meminfo["MemTotal"])
     then = depot * _depot_buckets(ram) // _depot_buckets(case.facts.meminfo["MemTotal"])

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hotkit.core.cmdline import yes_or_no
 from hotkit.core.kernelage import is_since
 from hotkit.core.memaccount import Fit
 from hotkit.core.pmem_preflight import pmem_cost_bytes
 from hotkit.core.remedy import Case, Remedy, within
 from hotkit.core.suspectpmem import direct_map, struct_pages_of
 from hotkit.core.units import PAGE_BYTES, format_size
-
-_OFF = ("0", "n", "N", "off")
 
 
 def pmem_remedies(case: Case) -> Iterator[Remedy]:
@@ -66,7 +65,7 @@ def _known_pmem(case: Case) -> _Guess:
     high = within(sum(spaces.values()), most)
     # RAM of a node that was asked to hold its own struct pages may do so (6.8), or not.
     asked = case.given("memory_hotplug.memmap_on_memory")
-    unsure = bool(asked) and asked[-1] not in _OFF
+    unsure = bool(asked) and yes_or_no(asked[-1]) is not False
     low = within(sum(n for space, n in spaces.items() if not (unsure and space.system_ram)), most)
     names = ", ".join(space.name for space, size in spaces.items() if size)
     return _Guess(

@@ -86,3 +86,15 @@ def test_difference_counts_repeats():
 )
 def test_cpu_limit(line, limit):
     assert cmdline.cpu_limit(line) == limit
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        *((word, True) for word in ("y", "Y", "yes", "1", "1x", "on", "On", "ON", "oN")),
+        *((word, False) for word in ("n", "N", "no", "0", "01", "off", "Off", "OF")),
+        *((word, None) for word in (None, "", "o", "2", "force", " 1", "x", "xx", "true")),
+    ],
+)
+def test_yes_or_no(value, said):
+    assert cmdline.yes_or_no(value) is said
