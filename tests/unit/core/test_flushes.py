@@ -89,6 +89,16 @@ def test_two_runs_have_a_spread_and_an_interval():
     # t(0.975, 1) = 12.7062 by the tables.
     half = 12.706205 * math.sqrt(2) / math.sqrt(2)
     assert (figure.interval.low, figure.interval.high) == pytest.approx((4 - half, 4 + half))
+    # However small the spread is.
+    near = [run(b, OFF, 1) for b in (0, 1)] + [run(b, "idle", 1, seconds=10 + b) for b in (0, 1)]
+    elapsed = flush_rows(near)[1].elapsed
+    half = 12.706205 * math.sqrt(0.5) / math.sqrt(2)
+    assert (elapsed.interval.low, elapsed.interval.high) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_a_row_says_whether_its_tracker_flushed():
+    runs = [run(0, OFF, 1), run(0, "damon", 4, flush="primary"), run(0, "idle", 4)]
+    assert [row.flush for row in flush_rows(runs)] == [None, "primary", None]
 
 
 def test_without_off_there_is_nothing_to_compare_with():
