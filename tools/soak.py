@@ -270,7 +270,6 @@ CAMPAIGNS = (
         short_form="tests/mutation/test_mutation.py",
         count=len(mutation.names()),
         case=mutation.campaign_case,
-        jobs=1,
         in_lab=False,
     ),
 )
