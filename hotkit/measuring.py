@@ -17,8 +17,8 @@ from hotkit.host.run import run
 from hotkit.host.store import Journal
 from hotkit.host.workloadspec import CommandSpec, WorkloadSpec
 
-# A guest boots and gets its agent; emulated within an emulated machine that takes two minutes, on a
-# busy one ten.
+# A guest boots and gets its agent; emulated within an emulated machine that takes three minutes, on
+# a busy one five and more.
 _GUEST_UP_S = 1500
 
 

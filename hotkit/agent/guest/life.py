@@ -26,8 +26,8 @@ from hotkit.agent.protocol import AgentError
 from hotkit.agent.threads import start_ticks
 
 ROOT = Path("/var/lib/hotkit/guests")
-# Emulated in an emulated machine it boots in 85 s and a login takes 3 s; on a busy host, five
-# times that. A login that was cut off begins at nothing, so it has long enough.
+# Emulated in an emulated machine it boots in 85 s and a login takes 3 s; on a busy host 300 s were
+# too few for both. A login that was cut off begins at nothing, so each has long enough.
 _UP_S = 900.0
 _LOGIN_S = 75
 _RECORD = "guest.json"
