@@ -60,6 +60,7 @@ class ArmResult:
     `p_holm` is the paired t's p-value corrected for the arms that have figures; `equivalence` says
     equivalent, different or inconclusive; `without_far` is None when no block is far from the rest.
     `scope` is "" when the workload is in no guest; `facts` says by name how the tracker worked.
+    `unseen_blocks` are those whose run examined nothing though runs of other blocks did.
     """
 
     arm: str
@@ -76,6 +77,7 @@ class ArmResult:
     p_holm: float | None = None
     equivalence: Equivalence | None = None
     without_far: WithoutFar | None = None
+    unseen_blocks: tuple[int, ...] = ()
     scope: str = ""
     vm: VmOver | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -235,10 +237,16 @@ def _arm(on: Sequence[RunResult], off: Array, a_a: Difference, sesoi_fraction: f
         accuracy=mean_accuracy([run.accuracy for run in on if run.accuracy]),
         errors=tuple(dict.fromkeys(error for run in on for error in run.errors)),
         without_far=_without_far(on, extra, off),
+        unseen_blocks=_unseen(on),
         scope=on[0].scope,
         vm=vm_over([run.vm for run in on if run.vm]),
         facts=facts_over([run.facts for run in on if run.facts]),
     )
+
+
+def _unseen(on: Sequence[RunResult]) -> tuple[int, ...]:
+    unseen = tuple(run.block for run in on if not run.examined)
+    return unseen if len(unseen) < len(on) else ()
 
 
 def _without_far(on: Sequence[RunResult], extra: Array, off: Array) -> WithoutFar | None:

@@ -66,6 +66,7 @@ def _arm_dict(arm: ArmResult) -> dict[str, Any]:
         "p_holm": arm.p_holm,
         "equivalence": _equivalence_dict(arm.equivalence) if arm.equivalence else None,
         "without_far_blocks": _far_dict(arm.without_far) if arm.without_far else None,
+        "unseen_blocks": list(arm.unseen_blocks),
         "slowdown": _ratio_dict(arm.slowdown, 1.0),
         "per_examined": _per_dict(arm.per_examined),
         "per_positive": _per_dict(arm.per_positive),

@@ -31,6 +31,8 @@ def statements(arm: ArmResult, analysis: Analysis) -> list[str]:
             f"{arm.arm}: cross-check, studentised bootstrap:"
             f" {span(per.differential.bootstrap, nanoseconds)} ns per {per.unit}"
         )
+    if arm.unseen_blocks:
+        said.append(_unseen(arm))
     if arm.equivalence and arm.equivalence.answer:
         said.append(f"{arm.arm}: {_answer(arm.equivalence, arm.p_holm)}")
     if arm.without_far:
@@ -71,6 +73,15 @@ def _answer(found: Equivalence, p_holm: float | None) -> str:
             f" and it is not shown to be smaller than {margin} ({ninety})"
         )
     return f"inconclusive: neither a difference nor its being below {margin} is shown ({ninety})"
+
+
+def _unseen(arm: ArmResult) -> str:
+    blocks = ", ".join(str(block) for block in arm.unseen_blocks)
+    return (
+        f"{arm.arm}: examined nothing in {len(arm.unseen_blocks)} of {arm.runs} runs (block(s)"
+        f" {blocks}), which every figure includes: the run may have ended before the tracker first"
+        " looked; ask for longer runs (`seconds`) or a shorter interval or period"
+    )
 
 
 def _far(arm: ArmResult, found: WithoutFar) -> str:

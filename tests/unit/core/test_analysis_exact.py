@@ -146,3 +146,13 @@ def test_what_the_session_says_of_itself_is_kept():
     (arm,) = found.arms
     assert (arm.per_examined.samples, arm.per_positive.samples) == (6015, 600)
     assert arm.per_positive.unit == "soft-dirty page"
+
+
+def test_blocks_whose_run_saw_nothing_are_named_unless_none_saw_anything():
+    one = [replace(run, examined=0) if run.block in (1, 4) else run for run in session()]
+    arm = one_arm(one)
+    assert (arm.unseen_blocks, arm.runs) == ((1, 4), 6)
+    assert one_arm(session()).unseen_blocks == ()
+    # When no run saw anything the figure per sample is undefined, which says it.
+    none = one_arm([replace(run, examined=0) for run in session()])
+    assert none.unseen_blocks == () and none.per_examined.undefined

@@ -38,7 +38,13 @@ SEEN = Accuracy(
 
 
 def session(
-    *, effect: float, noise: float = 0.001, shift: float = 0.0, samples: int = 1000, errors=()
+    *,
+    effect: float,
+    noise: float = 0.001,
+    shift: float = 0.0,
+    samples: int = 1000,
+    errors=(),
+    unseen: int | None = None,
 ):
     runs = []
     for block, (a, b, x) in enumerate(NOISE):
@@ -54,7 +60,7 @@ def session(
                     tracker="softdirty" if on else "none",
                     units=UNITS,
                     duration=1 + noise * time + effect * on + shift * (twin == 0),
-                    examined=samples * on,
+                    examined=samples * on * (block != unseen),
                     positive=samples // 10 * on,
                     self_cpu=0.01 * on,
                     accuracy=SEEN if on else None,
@@ -225,3 +231,11 @@ def test_json_has_holm_equivalence_drift_and_doses():
 
 def test_no_p_value_is_zero():
     assert [p_value(0.0), p_value(0.0009), p_value(0.001)] == ["< 0.001", "< 0.001", "= 0.001"]
+
+
+def test_runs_that_saw_nothing_are_told():
+    result = session(effect=0.1, unseen=2)
+    said = " ".join(printed(result).split())
+    assert "softdirty: examined nothing in 1 of 6 runs (block(s) 2), which every figure" in said
+    assert to_dict(result)["arms"][0]["unseen_blocks"] == [2]
+    assert "examined nothing" not in printed(session(effect=0.1))
