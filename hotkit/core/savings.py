@@ -55,8 +55,12 @@ class Saving:
 
 
 def _smaller(table: HashTable, kept_bytes: int) -> int:
-    """The buckets that `hashes` asks for; a power of two, as the kernel's own number."""
-    return max(_LEAST_BUCKETS, entries(table, kept_bytes) // HASHES_DIVISOR)
+    """The buckets that `hashes` asks for; a power of two, as the kernel's own number.
+
+    Never more than those: with little RAM UDP's are fewer than the least that is asked for.
+    """
+    own = entries(table, kept_bytes)
+    return min(own, max(_LEAST_BUCKETS, own // HASHES_DIVISOR))
 
 
 def _hashes(kept_bytes: int) -> tuple[str, ...]:

@@ -72,6 +72,8 @@ def test_smaller_hashes(ram):
              for item in cmdline.parse(" ".join(save_arguments(["hashes"], [], ram)))}  # fmt: skip
     assert len(named) == 6
     assert all(number & (number - 1) == 0 for number in named.values())
+    udp = next(table for table in TABLES if table.name == "UDP")
+    assert named["uhash_entries"] <= entries(udp, ram)
     dentries = entries(TABLES[0], ram)
     assert named["dhash_entries"] == max(512, dentries // 8)
     everything = sum(entries(table, ram) * table.bucket_bytes for table in TABLES)

@@ -21,9 +21,8 @@ from hotkit.core.units import GIB, KIB, MIB
         # 2^12; 2^17 connections 2^14, with 2^16 x 32 bytes for ports and 2^13 x 16 for listeners;
         # twice 2^13 x 32 bytes of UDP become 2^10.
         (16 * GIB, (14 + 7) * MIB + (2 * 224 + 896 + 1536 - 128 + 2 * 224) * KIB),
-        # 2^13 and 2^12 become 2^10 and 2^9; the least of all is 2^9, of UDP's and the listeners'
-        # 2^8 too.
-        (64 * MIB, 7168 * 8 + 3584 * 8 - 2 * 256 * 32 - 256 * 16),
+        # 2^13 and 2^12 become 2^10 and 2^9; UDP's 2^8 stay, the listeners' 2^8 become TCP's 2^9.
+        (64 * MIB, 7168 * 8 + 3584 * 8 - 256 * 16),
         # So little that nothing shrinks: not less than nothing is won.
         (4 * MIB, 0),
     ],
@@ -35,7 +34,7 @@ def test_what_smaller_hashes_win_to_the_last_byte(ram, won):
 def test_the_fewest_buckets_fill_a_page():
     assert save_arguments(["hashes"], [], 64 * MIB) == (
         "dhash_entries=1024", "ihash_entries=512", "mhash_entries=512", "mphash_entries=512",
-        "thash_entries=512", "uhash_entries=512",
+        "thash_entries=512", "uhash_entries=256",
     )  # fmt: skip
 
 
