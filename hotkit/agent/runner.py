@@ -16,6 +16,7 @@ from typing import Any
 
 from hotkit.agent import quiesce
 from hotkit.agent.blocks import Blocks
+from hotkit.agent.calibrate import amount_for
 from hotkit.agent.gates import Gates
 from hotkit.agent.guest.stage import WithGuest
 from hotkit.agent.platform import describe
@@ -25,9 +26,6 @@ from hotkit.agent.stage import Here, Programs, end_run, settings_of
 from hotkit.agent.trackers.base import Tracker
 from hotkit.agent.undo import Undo
 from hotkit.agent.workloads.base import Workload
-
-_FIRST_TRY = 1 << 16
-_MOST_TRIES = 40
 
 
 class Runner:
@@ -188,16 +186,7 @@ class Runner:
             wanted = dict(parameters, **{work_key: amount})
             return int(self._timed(kind, wanted)["duration_ns"])
 
-        work = _FIRST_TRY
-        for _ in range(_MOST_TRIES):
-            duration = time_of(work)
-            if duration >= 0.5e6 * wanted_ms:
-                break
-            # Grow by the ratio, at most eightfold: the first tries are too short to trust.
-            work = int(work * min(8.0, max(1.5, 1e6 * wanted_ms / max(duration, 1))))
-        # Once more, and the faster counts: noise only ever makes a run longer.
-        duration = min(duration, time_of(work))
-        work = max(1, int(work * 1e6 * wanted_ms / duration))
+        work = amount_for(time_of, wanted_ms * 1_000_000)
         self._emit("probe", workload=work, calibrated=work_key, wanted_ms=wanted_ms)
         return work
 
