@@ -145,15 +145,17 @@ def test_the_process_with_the_memory_is_tracked_and_held():
 
 
 def test_twice_the_work_takes_longer():
-    times = []
-    for loops in (500_000, 2_000_000):
+    times: dict[int, list[int]] = {500_000: [], 2_000_000: []}
+    for loops in [*times] * 3:
         command = workload(work=python(BATCH, loops), ready={"output": "populated"})
         try:
             command.start()
-            times.append(command.run()["duration_ns"])
+            times[loops].append(command.run()["duration_ns"])
         finally:
             command.stop()
-    assert times[1] > 2 * times[0]
+    # Whatever else runs only makes a run longer: the fastest of each are compared.
+    short, long = (min(values) for values in times.values())
+    assert long > 2 * short
 
 
 @pytest.mark.parametrize(

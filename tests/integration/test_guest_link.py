@@ -120,7 +120,7 @@ def test_an_agent_that_dies_fails_the_run_with_one_sentence(link: Link) -> None:
     with pytest.raises(GuestGone):
         link.ask("counters")
     work.stop()  # a second time nothing waits, and nobody complains
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # an answer is waited for longer
     # Its workload does not outlive it.
     until = time.monotonic() + 10
     while Path(f"/proc/{truth['pid']}").exists() and time.monotonic() < until:

@@ -9,12 +9,13 @@ import pytest
 
 from hotkit.cli import main
 from hotkit.host.store import read_journal
+from hotkit.sweep.report import read_sweep
 
 
 def test_the_duration_is_that_of_the_pilot(tmp_path: Path, capsys):
     file, pilot = tmp_path / "my.yml", tmp_path / "pilot"
     file.write_text(
-        "schema_version: 1\nblocks: 6\nquiesce: false\n"
+        "schema_version: 1\nblocks: 6\nquiesce: false\ngates: false\n"
         "workload: {kind: hotset, size: 4M, hot: 1M, seconds: 0.1}\n"
         "arms: [{tracker: none, name: nothing}]\n"
     )
@@ -31,5 +32,9 @@ def test_the_duration_is_that_of_the_pilot(tmp_path: Path, capsys):
     planned_s = work["duration_s"]["likely_s"] - pace["start_s"]
     assert planned_s == pytest.approx(elapsed_s, rel=0.2)
     assert pace["harness_s"]["off"] > pace["work_s"]["off"] > 0
-    assert work["pilot"]["refused"] == [] == work["pilot"]["marks"]
+    # One sound pilot in twenty has A/A pairs that differ, more on a busy computer: then, and only
+    # then, the plan says so.
+    doubts = read_sweep(pilot).analysis.untrusted
+    assert work["pilot"]["refused"] == []
+    assert work["pilot"]["marks"] == [f"the pilot is not trustworthy: {it}" for it in doubts[:1]]
     assert work["sight"]["pairs"] == 6

@@ -86,18 +86,16 @@ def test_only_loopback_listens(lab_machine: Host) -> None:
     assert port and listeners(port) == {"0100007F"}
 
 
-def test_reset_takes_seconds_and_forgets(lab_machine: Host) -> None:
+def test_reset_does_not_boot_and_forgets(lab_machine: Host) -> None:
     ssh = Ssh(lab_machine.way)
     before = ssh.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout
     ssh.run(["sh", "-c", "echo broken > /etc/hostname; touch /root/mark; sync"])
     port = lab.status_of(lab.known_machine(NAME)).ssh_port
-    began = time.monotonic()
     after = lab.reset(NAME, quiet)
-    took = time.monotonic() - began
-    assert took < 20  # 2 s on an idle laptop
     assert after.ssh_port == port
     found = ssh.run(["sh", "-c", "cat /etc/hostname; ls /root/mark"], check=False)
     assert (found.stdout.strip(), found.returncode) == (NAME, 2)
+    # The same boot: it was put back, not started anew.
     assert ssh.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout == before
 
 
