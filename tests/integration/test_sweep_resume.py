@@ -101,7 +101,7 @@ def test_the_controller_is_killed_and_the_agent_goes_on(tmp_path: Path) -> None:
     known = ended(out)
     # Nobody follows, and it measures all the same.
     events = agent_of(out).events
-    assert wait_until(lambda: events.read_text().count('"type":"end"') > known + 4, 30)
+    assert wait_until(lambda: events.read_text().count('"type":"end"') > known + 4, 60)
     assert main(["sweep", "status", str(out)]) == 1
     journal = whole(out, main(["sweep", "resume", str(out)]))
     assert [event["type"] for event in journal].count("hello") == 1

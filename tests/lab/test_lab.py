@@ -105,7 +105,7 @@ def test_died_qemu_is_reported_and_recovered(
     status = lab.status_of(lab.known_machine(NAME))
     assert status.pid
     os.kill(status.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while find_qemu(lab.machine_dir(NAME), NAME) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert main(["lab", "status", NAME, "--json"]) == ExitCode.VERDICT_FAILED
@@ -137,7 +137,7 @@ def test_reboot_goes_through_grub(lab_machine: Host) -> None:
     start = lab.console_log(NAME).stat().st_size
     ssh.run(["systemctl", "reboot"], check=False)
     ssh.hang_up()
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         time.sleep(1)
         try:
