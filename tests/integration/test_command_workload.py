@@ -175,8 +175,8 @@ def test_twice_the_work_takes_longer():
         ),
         ({"work": ["sleep", "60"], "most_s": 0.3}, "still running after 0.3 s", "less work"),
         (
-            # Its exit follows its word at once: what takes longer may be stopped in between.
-            {"work": ["echo", "up"], "ready": {"output": "up"}},
+            # A child says the word when it is gone: `echo up` alone may be stopped in between.
+            {"work": ["sh", "-c", "(sleep 0.2; echo up) &"], "ready": {"output": "up"}},
             "ended before it|exited with 0 before it",
             None,
         ),
