@@ -31,7 +31,7 @@ DESCRIPTION = """\
 schema_version: 1
 blocks: 6
 seed: 11
-workload: {kind: hotset, size: 8M, hot: 1M, seconds: 1}
+workload: {kind: hotset, size: 8M, hot: 1M, seconds: 0.6}
 arms:
   - tracker: softdirty
     settings: {interval_ms: 20}
@@ -70,7 +70,7 @@ def test_sweep(lab_machine: Host, tmp_path: Path, capsys: pytest.CaptureFixture[
     # Ground truth: every page of the hot range was written in every run, so every page is found
     # once the tracker looked; and it looks at no fewer pages than the workload has.
     (arm,) = found["arms"]
-    # A busy computer calibrates slowly and may then run many times as fast: at a fiftieth of the
+    # A busy computer calibrates slowly and may then run many times as fast: at a thirtieth of the
     # run's length the tracker has looked all the same.
     assert arm["unseen_blocks"] == []
     assert (arm["accuracy"]["found"], arm["accuracy"]["hot_pages"]) == (1, 256)
