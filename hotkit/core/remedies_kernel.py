@@ -128,8 +128,10 @@ def _debug(case: Case) -> Iterator[Remedy]:
     # The table of stacks has a bucket per 16 KiB of RAM, 4096 to 2^20 (lib/stackdepot.c).
     ram = min(case.kept_bytes, case.facts.meminfo["MemTotal"])
     then = depot * _depot_buckets(ram) // _depot_buckets(case.facts.meminfo["MemTotal"])
+    # The depot is counted beside it: both together are no more than is in use.
+    nameless = min(case.nameless_bytes, case.used_bytes - depot)
     least, likely, most = (
-        within(ram // PAGE_BYTES * size, case.nameless_bytes) if owner else 0
+        within(ram // PAGE_BYTES * size, nameless) if owner else 0
         for size in (_OWNER_LEAST_BYTES, _OWNER_BYTES, _OWNER_MOST_BYTES)
     )
     parts = [f"{format_size(depot)} for call stacks (stack depot)"] if depot else []

@@ -229,6 +229,14 @@ def test_what_the_kernel_remembers(facts, nameless, remedy):
     assert found(nameless=nameless, **facts)["no-debug"] == remedy
 
 
+def test_stacks_and_owners_together_are_no_more_than_is_in_use():
+    used = {"MemTotal": GIB, "MemFree": GIB - 20 * MIB}
+    item = found(used, nameless=2 * GIB, page_owner=(), **DEPOT)["no-debug"]
+    # 2^18 pages have 10 MiB of owners at least; 16 likely, of which 12 have room beside the stacks.
+    assert item.between == (18 * MIB, 20 * MIB)
+    assert item.saves_bytes == item.holds_bytes == 20 * MIB
+
+
 @pytest.mark.parametrize(
     ("line", "on"),
     [
