@@ -69,7 +69,7 @@ class Vm:
 
     def close(self):
         self.process.kill()
-        self.process.wait(60)
+        self.process.wait(10)
         self.process.stdin.close()
         self.process.stdout.close()
 

@@ -60,7 +60,7 @@ class Rounds(Recorder):
 
     def more(self) -> None:
         """Wait until what was written before this call is told: the round after the next began."""
-        wanted, until = len(self.ended) + 2, time.monotonic() + 90
+        wanted, until = len(self.ended) + 2, time.monotonic() + 30
         while len(self.ended) < wanted:
             assert time.monotonic() < until, "no rounds come"
             time.sleep(0.005)

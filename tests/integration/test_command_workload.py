@@ -261,7 +261,7 @@ def test_it_never_outlives_the_agent(victims):
         assert wait_until(lambda: not alive(mark)), alive(mark)
         agent.kill() if victims == "keep" else None
         agent.stdin.close()
-        agent.wait(60)
+        agent.wait(20)
 
 
 def cmdline(pid):

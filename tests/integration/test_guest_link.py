@@ -120,9 +120,9 @@ def test_an_agent_that_dies_fails_the_run_with_one_sentence(link: Link) -> None:
     with pytest.raises(GuestGone):
         link.ask("counters")
     work.stop()  # a second time nothing waits, and nobody complains
-    assert time.monotonic() - began < 30  # an answer is waited for longer
+    assert time.monotonic() - began < 5
     # Its workload does not outlive it.
-    until = time.monotonic() + 30
+    until = time.monotonic() + 10
     while Path(f"/proc/{truth['pid']}").exists() and time.monotonic() < until:
         time.sleep(0.1)
     assert not Path(f"/proc/{truth['pid']}").exists()

@@ -125,7 +125,7 @@ def test_memory_that_the_vm_gives_up_does_not_come_back(program, minivm, protect
     with running(minivm, protect) as vm:
         scan = start(scanner(program, vm, 2_000))
         assert vm.ask("drop") == "dropped"
-        scan._child.wait(60)
+        scan._child.wait(20)
         with pytest.raises(AgentError, match="^scan: the VM has given up memory that is tracked"):
             scan.stop()
         assert json.loads(vm.ask("log")) == [errno.ENOENT] * 2
@@ -158,7 +158,7 @@ def test_a_scanner_killed_at_any_time_leaves_the_vm_as_it_was(program, minivm, p
                 pass
             if turn % 8 == 0:
                 vm.assert_unharmed()
-            child.communicate(timeout=60)
+            child.communicate(timeout=10)
         vm.assert_unharmed()
 
 
@@ -177,7 +177,7 @@ def test_a_vm_that_dies_is_told(program, minivm, protect):
         scan = start(scanner(program, vm, 2_000))
         time.sleep(random.uniform(0, 0.05))
         vm.process.kill()
-        scan._child.wait(60)
+        scan._child.wait(20)
         with pytest.raises(AgentError, match="^scan: [^:]+: No such process$"):
             scan.stop()
         assert keepers(vm.pid) == []

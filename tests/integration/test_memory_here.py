@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="changes users and moun
 
 
 def asked(*before: str) -> dict[str, Any]:
+    began = time.monotonic()
     done = subprocess.run(
         [*before, *PYTHON], input=memory_script(), capture_output=True, text=True, timeout=60,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert time.monotonic() - began < 20
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

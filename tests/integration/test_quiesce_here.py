@@ -177,7 +177,7 @@ def test_a_killed_session_is_undone(
         assert all(file.exists() for file in files) and values() != alone
         with opened(state) as undo:
             assert len(undo.told) >= 3
-    until = time.monotonic() + 30
+    until = time.monotonic() + 5
     while any(file.exists() for file in files) and time.monotonic() < until:
         time.sleep(0.02)
     assert values() == alone

@@ -56,7 +56,7 @@ def running(traced, mode):
         yield process
     finally:
         process.kill()
-        process.wait(60)
+        process.wait(10)
         process.stdin.close()
         process.stdout.close()
 
@@ -66,7 +66,7 @@ def well(process):
     process.stdin.close()
     assert select.select([process.stdout], [], [], 30)[0], "it does not go on"
     said = json.loads(process.stdout.readline())
-    assert process.wait(60) == 0
+    assert process.wait(10) == 0
     assert said["wrong"] == 0 and said["handled"] == said["sent"] > 0, said
     return said
 
@@ -175,7 +175,7 @@ def test_a_scanner_killed_at_any_time_does_no_harm(shipped, traced, mode):
             )
             time.sleep(random.uniform(0, 0.003))
             scan.kill()
-            scan.wait(60)
+            scan.wait(10)
         wait_for(lambda: not keepers(process.pid), "a keeper is left")
         well(process)
 
@@ -191,7 +191,7 @@ def test_a_process_killed_meanwhile_is_told(program, traced, mode):
             )  # fmt: skip
             time.sleep(turn * 0.0003)
             process.kill()
-            out, err = scan.communicate(timeout=60)
+            out, err = scan.communicate(timeout=30)
             assert (scan.returncode == 0) == out.strip().isdigit()
             assert scan.returncode == 0 or (scan.returncode == 2 and err.count("\n") == 1)
             sentences.add(err)
@@ -277,6 +277,6 @@ def test_a_process_that_another_traces_is_told(program, traced):
         done = ask(program, "uffd-open", "--pid", process.pid)
         assert done.returncode == 2
         assert "traced by another" in done.stderr and done.stderr.count("\n") == 1
-        other.communicate(timeout=60)
+        other.communicate(timeout=10)
         shut(program, process.pid, lend(program, process.pid))
         well(process)

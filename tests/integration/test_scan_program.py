@@ -90,7 +90,7 @@ class Child:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(60)
+        self._process.wait(10)
 
     def close(self) -> None:
         self.kill()
@@ -343,7 +343,7 @@ def test_a_workload_that_dies_is_told(program, writing, mode):
         scan = scanner(program, mode, made, 20_000)
         scan.start(os.sched_getaffinity(0), None)
         made.kill()
-        scan._child.wait(60)
+        scan._child.wait(10)
         with pytest.raises(AgentError, match="^scan: (UFFDIO_WRITEPROTECT|PAGEMAP_SCAN): "):
             scan.stop()
         assert scan._child is None

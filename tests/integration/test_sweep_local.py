@@ -114,7 +114,7 @@ def test_ctrl_c_ends_cleanly(tmp_path):
         assert wait_until(lambda: hotsets(size)), said
         child.send_signal(signal.SIGINT)
         said += child.stderr.read()
-        assert child.wait(60) == 130, said
+        assert child.wait(20) == 130, said
     assert said.splitlines()[-2].startswith("hotkit: interrupted")
     assert wait_until(lambda: not hotsets(size))
     last = list(read_journal(tmp_path / "out"))[-1]
@@ -142,7 +142,7 @@ def test_the_workload_never_outlives_its_agent(how):
         else:
             agent.stdin.close()
         assert wait_until(lambda: not hotsets(size))
-        agent.wait(60)
+        agent.wait(10)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_agent_refuses_a_bad_schedule(schedule, words):
         agent.stdin.write(schedule + "\n")
         agent.stdin.flush()
         out, err = agent.stdout.read(), agent.stderr.read()
-        assert agent.wait(60) == 1
+        assert agent.wait(10) == 1
     last = json.loads(out.splitlines()[-1])
     assert last["type"] == "error" and words in last["message"]
     assert err == ""

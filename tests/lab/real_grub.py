@@ -85,7 +85,7 @@ def boot(
          "-serial", f"file:{serial}", "-drive", f"file={disk},format=raw",
          "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
         check=False,
-        timeout=120,
+        timeout=30,
     )  # fmt: skip
     assert ended.returncode == 1, ended.stderr  # isa-debug-exit: 0 << 1 | 1
     # GRUB's own output may be on the serial line too; the kernel's comes last.

@@ -214,7 +214,7 @@ def _rerun(result: SweepResult) -> set[str]:
 
 def _left(before: str) -> list[str]:
     """What is not as it was before, once everybody had the time to put it back."""
-    until = time.monotonic() + 90
+    until = time.monotonic() + 30
     while True:
         now = sh(_STATE)
         lines = sorted(set(now.splitlines()) - set(before.splitlines()))

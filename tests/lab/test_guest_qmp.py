@@ -22,7 +22,7 @@ def qemu(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     with subprocess.Popen(
         ["qemu-system-x86_64", *words, "-qmp", f"unix:{socket},server=on,wait=off"]
     ) as process:
-        until = time.monotonic() + 90
+        until = time.monotonic() + 30
         while not socket.exists():
             assert process.poll() is None and time.monotonic() < until
             time.sleep(0.05)

@@ -86,16 +86,18 @@ def test_only_loopback_listens(lab_machine: Host) -> None:
     assert port and listeners(port) == {"0100007F"}
 
 
-def test_reset_does_not_boot_and_forgets(lab_machine: Host) -> None:
+def test_reset_takes_seconds_and_forgets(lab_machine: Host) -> None:
     ssh = Ssh(lab_machine.way)
     before = ssh.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout
     ssh.run(["sh", "-c", "echo broken > /etc/hostname; touch /root/mark; sync"])
     port = lab.status_of(lab.known_machine(NAME)).ssh_port
+    began = time.monotonic()
     after = lab.reset(NAME, quiet)
+    took = time.monotonic() - began
+    assert took < 20  # 2 s on an idle laptop
     assert after.ssh_port == port
     found = ssh.run(["sh", "-c", "cat /etc/hostname; ls /root/mark"], check=False)
     assert (found.stdout.strip(), found.returncode) == (NAME, 2)
-    # The same boot: it was put back, not started anew.
     assert ssh.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout == before
 
 
@@ -105,7 +107,7 @@ def test_died_qemu_is_reported_and_recovered(
     status = lab.status_of(lab.known_machine(NAME))
     assert status.pid
     os.kill(status.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 10
     while find_qemu(lab.machine_dir(NAME), NAME) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert main(["lab", "status", NAME, "--json"]) == ExitCode.VERDICT_FAILED
@@ -137,7 +139,7 @@ def test_reboot_goes_through_grub(lab_machine: Host) -> None:
     start = lab.console_log(NAME).stat().st_size
     ssh.run(["systemctl", "reboot"], check=False)
     ssh.hang_up()
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         time.sleep(1)
         try:

@@ -14,14 +14,13 @@ WANTED_NS = 600_000_000
 class Machine:
     """Does `per_ns` of work a ns; `slower` says by how much for each try, 1 when it ends."""
 
-    def __init__(self, per_ns: float, slower: list[float] | None = None, fixed_ns: int = 0) -> None:
+    def __init__(self, per_ns: float, slower: list[float] | None = None) -> None:
         self.per_ns = per_ns
         self.slower = iter(slower or [])
-        self.fixed_ns = fixed_ns
         self.spent_ns: list[int] = []
 
     def time_of(self, amount: int) -> int:
-        took = self.fixed_ns + int(amount / self.per_ns * next(self.slower, 1.0))
+        took = int(amount / self.per_ns * next(self.slower, 1.0))
         self.spent_ns.append(took)
         return took
 

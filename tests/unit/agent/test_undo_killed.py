@@ -181,7 +181,7 @@ def test_two_at_a_time_the_second_waits_then_gives_up(state, knobs, monkeypatch)
         second = Undo(state)
         with pytest.raises(AgentError, match="another agent of hotkit measures") as caught:
             second.open()
-        assert time.monotonic() - began >= 0.5
+        assert 0.5 <= time.monotonic() - began < 5
         assert "wait" in caught.value.fix
         second.close()
         # It touched nothing of the first's.
