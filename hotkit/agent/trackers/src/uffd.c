@@ -171,6 +171,17 @@ void uffd_look(int unused, int asking)
 		examined += pages;
 }
 
+/* Some kernels scan the empty memory of a process that is gone, and find nothing; reading ends there. */
+static void still_there(void)
+{
+	uint64_t entry;
+
+	if (pread(pagemap, &entry, 8, (off_t)(range[0].start / PAGE * 8)) != 8) {
+		errno = ESRCH;
+		die("PAGEMAP_SCAN");
+	}
+}
+
 void uffd_async_look(int unused, int asking)
 {
 	static struct written vec[4096];
@@ -200,6 +211,7 @@ void uffd_async_look(int unused, int asking)
 		}
 		index += (range[r].end - range[r].start) / PAGE;
 	}
+	still_there();
 	if (asking)
 		examined += pages;
 }
