@@ -6,13 +6,17 @@ so on, and pages that the "guest" says it has. QEMU itself is in tests/lab.
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hotkit.agent.guest.life import Guest
+from hotkit.agent.guest.qmp import QmpClosed, QmpSilent
 from hotkit.agent.guest.vm import Vm
 from hotkit.agent.protocol import AgentError
 from tests.integration.sshservers import sshd
@@ -100,6 +104,32 @@ def test_a_process_that_ended_is_a_change(monitor: subprocess.Popen[str]) -> Non
     assert vm.changed() == ["guest g1 is gone: its process ended"]
     with pytest.raises(AgentError, match="guest g1 is gone: its process ended"):
         Vm(guest, RAM, MARKS)
+
+
+def test_one_that_is_dying_is_not_one_that_is_silent(
+    monitor: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    """Killed, it has closed its socket before it is gone: here its parent leaves it a while."""
+    said(monitor)
+    guest = guest_of(monitor)
+    vm = Vm(guest, RAM, MARKS)
+    guest.description["qmp"] = str(tmp_path / "qmp.sock")
+    with socket.socket(socket.AF_UNIX) as nobody_listens:
+        nobody_listens.bind(guest.description["qmp"])
+    monitor.kill()
+    threading.Timer(0.5, monitor.wait).start()
+    assert guest.pid() is not None
+    assert vm.changed() == ["guest g1 is gone: its process ended"]
+
+
+def test_one_that_runs_on_is_silent(
+    monitor: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(monitor)
+    guest = guest_of(monitor)
+    assert guest.silence(QmpSilent("no answer")) == "guest g1: no answer"
+    monkeypatch.setattr("hotkit.agent.guest.life._END_S", 0.3)
+    assert guest.silence(QmpClosed("no answer")) == "guest g1: no answer"
 
 
 def test_starting_running_and_hanging_are_told_apart(monitor, tmp_path):

@@ -20,7 +20,7 @@ from typing import Any
 from hotkit.agent.gather import line, text
 from hotkit.agent.guest.bootfiles import find_kernel
 from hotkit.agent.guest.identity import SSH_CONFIG, make_identity, write_ssh_config
-from hotkit.agent.guest.qmp import Qmp
+from hotkit.agent.guest.qmp import Qmp, QmpClosed, QmpSilent
 from hotkit.agent.guest.words import CONSOLE, PROGRAM, QMP, qemu_words
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.threads import start_ticks
@@ -30,6 +30,8 @@ ROOT = Path("/var/lib/hotkit/guests")
 # too few for both. A login that was cut off begins at nothing, so each has long enough.
 _UP_S = 900.0
 _LOGIN_S = 75
+# A process that was killed closes its files first and gives its memory back, before it is gone.
+_END_S = 30.0
 _RECORD = "guest.json"
 _ANSWERED = "answered"  # the process whose guest has answered, as _life() tells it
 _THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -162,6 +164,18 @@ class Guest:
             f"guest {self.name} does not answer by ssh within {_UP_S:.0f} s{self._last_words()}",
             f"its console is in {self.folder / CONSOLE}" if self.ours else None,
         )
+
+    def silence(self, error: QmpSilent) -> str:
+        """The sentence about a guest whose QEMU does not answer: that it died, where it did.
+
+        One that has closed its socket may be ending still: waits until it is gone, up to 30 s.
+        """
+        until = time.monotonic() + (_END_S if isinstance(error, QmpClosed) else 0)
+        while self.pid() is not None:
+            if time.monotonic() >= until:
+                return f"guest {self.name}: {error.message}"
+            time.sleep(0.2)
+        return f"guest {self.name} {self.how_it_ended()}"
 
     def how_it_ended(self) -> str:
         """Of a guest whose process is gone: words after its name."""

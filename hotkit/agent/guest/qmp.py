@@ -22,6 +22,10 @@ class QmpSilent(AgentError):
     """Nobody answers: QEMU hangs, is stopped, has lost its socket, or its host is too busy."""
 
 
+class QmpClosed(QmpSilent):
+    """QEMU has closed its end: it is ending, or has ended."""
+
+
 class Qmp:
     """A connection; QmpSilent when nobody answers within 45 s, AgentError when QEMU refuses."""
 
@@ -39,7 +43,7 @@ class Qmp:
             self.ask("qmp_capabilities")
         except OSError as error:
             self.close()
-            raise QmpSilent(f"{path}: QEMU's control socket does not answer: {error}") from error
+            raise _silent(path, error) from error
         except AgentError:
             self.close()
             raise
@@ -69,9 +73,7 @@ class Qmp:
                     reason = said["error"].get("desc", said["error"])
                     raise AgentError(f"{self._path}: QEMU refused {command}: {reason}")
         except OSError as error:
-            raise QmpSilent(
-                f"{self._path}: QEMU's control socket does not answer: {error}"
-            ) from error
+            raise _silent(self._path, error) from error
 
     def human(self, line: str) -> str:
         """A command of QEMU's human monitor; its text."""
@@ -81,7 +83,7 @@ class Qmp:
         while b"\n" not in self._rest:
             got = self._socket.recv(1 << 16)
             if not got:
-                raise OSError("it was closed")
+                raise ConnectionResetError("it was closed")
             self._rest += got
         line, _, self._rest = self._rest.partition(b"\n")
         try:
@@ -89,3 +91,8 @@ class Qmp:
         except ValueError as error:
             raise OSError(f"it says something else than QMP: {error}") from error
         return found
+
+
+def _silent(path: Path, error: OSError) -> QmpSilent:
+    kind = QmpClosed if isinstance(error, ConnectionError) else QmpSilent
+    return kind(f"{path}: QEMU's control socket does not answer: {error}")

@@ -135,7 +135,7 @@ class WithGuest(Here):
     def trouble(self, error: Exception) -> list[str]:
         changed = self._vm.changed() if self._vm else []
         if not changed and isinstance(error, QmpSilent):
-            changed = [f"guest {self._guest.name}: {error.message}"]
+            changed = [self._guest.silence(error)]
         if not changed and not isinstance(error, GuestGone):
             return []
         self._broken = True

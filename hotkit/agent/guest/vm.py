@@ -13,7 +13,7 @@ from pathlib import Path
 from hotkit.agent.gather import line, text
 from hotkit.agent.guest.life import Guest
 from hotkit.agent.guest.memory import RamMap, guest_ram, map_by_asking, map_by_guessing
-from hotkit.agent.guest.qmp import Qmp
+from hotkit.agent.guest.qmp import Qmp, QmpSilent
 from hotkit.agent.protocol import AgentError
 from hotkit.agent.threads import start_ticks
 from hotkit.agent.trackers.base import Target
@@ -95,6 +95,8 @@ class Vm:
                 with Qmp(self.guest.qmp) as qmp:
                     status = qmp.ask("query-status")["status"]
                     vcpus = _vcpus_of(qmp)
+            except QmpSilent as error:
+                return [self.guest.silence(error)]
             except AgentError as error:
                 return [f"guest {name}: {error.message}"]
             if status in ("postmigrate", "finish-migrate", "inmigrate"):

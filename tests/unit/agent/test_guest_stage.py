@@ -17,7 +17,8 @@ class Played(WithGuest):
 
     def __init__(self, *starts: Exception | None):
         self._guest = SimpleNamespace(name="g1", ours=True, up=self._up, down=self._down,
-                                      pid=lambda: 7)  # fmt: skip
+                                      pid=lambda: 7,
+                                      silence=lambda error: f"guest g1: {error}")  # fmt: skip
         self._vm = self._workload = None
         self._link = object()
         self._broken = True
