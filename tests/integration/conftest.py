@@ -12,7 +12,7 @@ import pytest
 from minivms import running
 from scanning import built, compiled
 
-from hotkit.agent.undo import state_directory
+from hotkit.agent.undo import Undo, state_directory
 from tests.unit.undoing import opened
 
 # Modules that start agents or workloads here, or would fail the gates of one; the others may run
@@ -56,7 +56,7 @@ def _put_back_what_is_kept() -> None:
     A knob found like that is not as the machine has it: those tests would compare with the wrong
     value, and write it back for good.
     """
-    if (state_directory() / "kept.jsonl").exists():
+    if Undo(state_directory()).kept.exists():
         with opened(state_directory()) as undo:
             done, failed = undo.kept.undo()
         warnings.warn(f"this machine was kept quiet, is no more: {done + failed}", stacklevel=1)
